@@ -1,0 +1,82 @@
+"""Starts the segmenter node on one camera.
+
+ros2 launch ovseg_ros segment.launch.py image:=/camera/color/image_raw
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+# config/ and launch/ are side by side, in the checkout as in the installation.
+SHIPPED_PARAMETERS = Path(__file__).parents[1] / "config" / "segment.yaml"
+
+# Launch argument, node parameter, type. Left empty, an argument leaves the value of params_file in force.
+OVERRIDES = (
+    ("vocabulary", "vocabulary.file", str),
+    ("model", "model.name", str),
+    ("weights", "model.weights", str),
+    ("device", "model.device", str),
+    ("use_sim_time", "use_sim_time", bool),
+    ("autostart", "autostart", bool),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = [
+        _argument("image", "image", "topic of the colour images, for example /camera/color/image_raw"),
+        _argument("camera_info", "", "topic of the calibration; empty: camera_info beside the images"),
+        _argument("params_file", str(SHIPPED_PARAMETERS), "YAML file with the node's parameters"),
+        _argument("vocabulary", "", "words to look for: a YAML or text file, or a shipped list's name"),
+        _argument("model", "", "open_clip model, for example ViT-B-16, or a folder with a model"),
+        _argument("weights", "", "the model's pretrained weights, for example openai, or a file"),
+        _argument("device", "", "where the model runs: auto, cuda or cpu"),
+        _argument("namespace", "", "namespace of the node and of its topics and services"),
+        _argument("use_sim_time", "", "take the time from /clock: true or false"),
+        _argument("autostart", "", "configure and activate by itself: true or false"),
+        _argument("log_level", "info", "least severe messages shown: debug, info, warn, error or fatal"),
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_segmenter)])
+
+
+def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    if name in {override[0] for override in OVERRIDES}:
+        description += "; empty: as in params_file"
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
+def _segmenter(context: LaunchContext) -> list[Node]:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    params_file = Path(value("params_file"))
+    if not params_file.is_file():
+        # launch itself would only warn and start the node with other parameters than those asked for.
+        raise FileNotFoundError(f"params_file: there is no file {params_file}")
+    image = value("image")
+    # Camera drivers publish image and calibration side by side.
+    camera_info = value("camera_info") or "/".join([*image.split("/")[:-1], "camera_info"])
+    overrides = {
+        parameter: ParameterValue(LaunchConfiguration(argument), value_type=kind)
+        for argument, parameter, kind in OVERRIDES
+        if value(argument)
+    }
+    node = Node(
+        package="ovseg_ros",
+        executable="segmenter",
+        name="segmenter",
+        namespace=value("namespace"),
+        parameters=[params_file, overrides],
+        remappings=[
+            ("image", image),
+            ("image/compressed", f"{image}/compressed"),
+            ("camera_info", camera_info),
+        ],
+        arguments=["--ros-args", "--log-level", value("log_level")],
+        output="screen",
+        emulate_tty=True,
+    )
+    return [node]
