@@ -1,0 +1,26 @@
+"""Open-vocabulary dense prediction from a frozen CLIP, without training. Nothing of ROS is needed here."""
+
+from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
+from ovseg_ros.clipseg.methods import METHODS, Coherence, Deep, Method
+from ovseg_ros.clipseg.model import ClipModel, cached_weights, load_model, shipped_models
+from ovseg_ros.clipseg.segmenter import Classifier, ClassStats, Segmentation, Segmenter
+from ovseg_ros.clipseg.text import TEMPLATES
+
+__all__ = [
+    "METHODS",
+    "TEMPLATES",
+    "ClassStats",
+    "Classifier",
+    "ClipModel",
+    "Coherence",
+    "Deep",
+    "DeviceLost",
+    "Method",
+    "ModelError",
+    "OutOfMemory",
+    "Segmentation",
+    "Segmenter",
+    "cached_weights",
+    "load_model",
+    "shipped_models",
+]

@@ -1,0 +1,171 @@
+"""Any open_clip ViT as a source of dense tokens."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ovseg_ros.clipseg.errors import ModelError
+
+CACHED_GRIDS = 16
+"""Positional embeddings are kept for so many grids; cameras have few sizes."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """What the blocks before the last one leave behind; token 0 is the class token.
+
+    Attributes:
+        last: ``X_{L-1}`` of all tokens.
+        patches: ``X_l`` of the patch tokens for each block asked for (numbered from 1).
+    """
+
+    last: Float[Tensor, "b 1+n c"]
+    patches: dict[int, Float[Tensor, "b n c"]]
+
+
+class Backbone:
+    """The vision tower of an open_clip model, opened between its blocks.
+
+    Works for every `open_clip.transformer.VisionTransformer` built of standard blocks: with or without
+    pre-norm and layer scale, any patch size, any positional embedding. Blocks are numbered from 1 to `depth`.
+
+    Raises:
+        ModelError: the tower is of another kind (ResNet, timm, attentional pooling, special attention).
+    """
+
+    def __init__(self, visual: nn.Module) -> None:
+        self._visual = _checked(visual)
+        self._last = self._visual.transformer.resblocks[-1]
+        self._positions: dict[tuple[int, int], Tensor] = {}
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks, L."""
+        return len(self._visual.transformer.resblocks)
+
+    @property
+    def width(self) -> int:
+        """Channels of a token, C."""
+        return self._visual.conv1.out_channels
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a block."""
+        return self._last.attn.num_heads
+
+    @property
+    def patch(self) -> tuple[int, int]:
+        """Height and width of a patch in pixels."""
+        return self._visual.patch_size
+
+    @property
+    def native_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches that the model was trained at."""
+        return self._visual.grid_size
+
+    def positional_embedding(self, grid: tuple[int, int]) -> Float[Tensor, "1+n c"]:
+        """The positional embedding at any grid: the class token's as it is, the patches' resized bicubically.
+
+        Kept per grid, so that a camera pays once.
+        """
+        native = self._visual.positional_embedding
+        if grid == self.native_grid:
+            return native
+        if grid not in self._positions:
+            rows, columns = self.native_grid
+            patches = native[1:].float().reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+            resized = F.interpolate(patches, size=grid, mode="bicubic", antialias=True, align_corners=False)
+            resized = resized.permute(0, 2, 3, 1).reshape(grid[0] * grid[1], -1).to(native.dtype)
+            if len(self._positions) >= CACHED_GRIDS:
+                self._positions.pop(next(iter(self._positions)))
+            self._positions[grid] = torch.cat([native[:1], resized])
+        return self._positions[grid]
+
+    def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1+n c"]:
+        """Class token and patch tokens before the first block, for normalised images of whole patches."""
+        visual = self._visual
+        patches = visual.conv1(images)
+        grid = (patches.shape[2], patches.shape[3])
+        patches = patches.flatten(2).transpose(1, 2)
+        cls = visual.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
+        tokens = torch.cat([cls, patches], dim=1) + self.positional_embedding(grid).to(patches.dtype)
+        return visual.ln_pre(tokens)
+
+    def blocks(self, images: Float[Tensor, "b 3 h w"], keep: Collection[int] = ()) -> Blocks:
+        """All blocks but the last.
+
+        Args:
+            images: normalised images of whole patches.
+            keep: blocks whose patch tokens are wanted, each in 1..L-1.
+        """
+        tokens = self.embed(images)
+        patches = {}
+        for number, block in enumerate(self._visual.transformer.resblocks[:-1], start=1):
+            tokens = block(tokens)
+            if number in keep:
+                patches[number] = tokens[:, 1:]
+        return Blocks(last=tokens, patches=patches)
+
+    def norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """LN1 of the last block."""
+        return self._last.ln_1(tokens)
+
+    def qkv(self, normed: Float[Tensor, "b n c"]) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k and v of the last block, each ``b h n d``, of tokens that went through `norm`."""
+        attn = self._last.attn
+        q, k, v = F.linear(normed, attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1)
+        return self.split(q), self.split(k), self.split(v)
+
+    def value(self, normed: Float[Tensor, "b n c"], *, bias: bool = True) -> Float[Tensor, "b h n d"]:
+        """v of the last block alone: ``W_v x + b_v``, or without ``b_v``."""
+        attn = self._last.attn
+        weight = attn.in_proj_weight[2 * self.width :]
+        return self.split(F.linear(normed, weight, attn.in_proj_bias[2 * self.width :] if bias else None))
+
+    def split(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
+        """Channels into heads."""
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def attention_output(self, attended: Float[Tensor, "b h n d"]) -> Float[Tensor, "b n c"]:
+        """Heads put together, ``out``, and the block's layer scale ``ls_1`` (identity in CLIP's models)."""
+        joined = attended.transpose(1, 2).flatten(2)
+        return self._last.ls_1(self._last.attn.out_proj(joined))
+
+    def mlp(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """The last block's MLP branch, to be added to `tokens`."""
+        return self._last.ls_2(self._last.mlp(self._last.ln_2(tokens)))
+
+    def post_norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """``LN_post``."""
+        return self._visual.ln_post(tokens)
+
+    def project(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n e"]:
+        """``LN_post(Y) P``: tokens into the space of the text embeddings, not normalised."""
+        tokens = self.post_norm(tokens)
+        return tokens if self._visual.proj is None else tokens @ self._visual.proj
+
+
+def _checked(visual: nn.Module) -> VisionTransformer:
+    kind = type(visual).__name__
+    if not isinstance(visual, VisionTransformer):
+        raise ModelError(
+            f"the vision tower is a {kind}, which has no class token and patch tokens in open_clip's layout; "
+            "use a ViT of open_clip's own kind, such as ViT-B-32, ViT-B-16, ViT-L-14 or ViT-H-14"
+        )
+    if visual.attn_pool is not None:
+        raise ModelError(
+            "the vision tower pools by attention (CoCa): its patch tokens are not aligned with text; "
+            "use a plain CLIP ViT such as ViT-B-16"
+        )
+    block = visual.transformer.resblocks[-1]
+    if not isinstance(getattr(block, "attn", None), nn.MultiheadAttention):
+        raise ModelError(
+            f"the blocks' attention is {type(getattr(block, 'attn', None)).__name__}, not the standard "
+            "multi-head attention; use a plain CLIP ViT such as ViT-B-16"
+        )
+    return visual

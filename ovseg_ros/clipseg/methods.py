@@ -1,0 +1,138 @@
+"""The named methods, as frozen settings of one last block."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ovseg_ros.clipseg.attention import READINGS, SELF_TERMS, Reading, SelfTerm
+from ovseg_ros.clipseg.errors import ModelError
+from ovseg_ros.clipseg.integration import INTEGRATIONS, Integration
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """Settings of coherence enhanced residual attention (CERA).
+
+    Attributes:
+        layers: first and last block of M, whose tokens make the coherence map; None: by the model's depth.
+        gamma: slope of the enhancement.
+        beta: share of the mean below which a pair of patches is cut off.
+        lam: weight of the coherence attention in the mix with the self term, 0..1.
+        reading: how the self term and the coherence attention come together (`residual_attention`).
+    """
+
+    layers: tuple[int, int] | None = None
+    gamma: float = 3.0
+    beta: float = 1.1
+    lam: float = 0.5
+    reading: Reading = "mix"
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Settings of deep semantic integration (DSI).
+
+    Attributes:
+        layers: first and last block of D, whose tokens repair the value; None: by the model's depth.
+        alpha: weight of the deep term.
+        kind: how the deep term is added (`integrate_deep`).
+    """
+
+    layers: tuple[int, int] | None = None
+    alpha: float = 0.4
+    kind: Integration = "contrast"
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the last block does to the patch tokens.
+
+    Attributes:
+        name: as users write it.
+        self_term: which tokens attend to which.
+        coherence: CERA, or None for the self term alone.
+        deep: DSI, or None for the last block's own value.
+        gaussian_sigma: width in patches of NACLIP's neighbourhood bias; 0 leaves it out.
+        residual: add the tokens that entered the block.
+        mlp: run the block's MLP.
+        cls: the class token takes part in the attention.
+    """
+
+    name: str
+    self_term: SelfTerm = "qk"
+    coherence: Coherence | None = None
+    deep: Deep | None = None
+    gaussian_sigma: float = 0.0
+    residual: bool = False
+    mlp: bool = False
+    cls: bool = False
+
+    def __post_init__(self) -> None:
+        if self.self_term not in SELF_TERMS:
+            raise ModelError(f"self term {self.self_term!r} is none of {', '.join(SELF_TERMS)}")
+        if self.coherence is not None:
+            if self.coherence.reading not in READINGS:
+                raise ModelError(f"reading {self.coherence.reading!r} is none of {', '.join(READINGS)}")
+            if not 0.0 <= self.coherence.lam <= 1.0:
+                raise ModelError(f"lam is {self.coherence.lam}; expected 0..1")
+            if self.cls or self.gaussian_sigma:
+                raise ModelError(
+                    "CERA works on the patches alone: it goes with neither cls nor gaussian_sigma"
+                )
+        if self.deep is not None and self.deep.kind not in INTEGRATIONS:
+            raise ModelError(f"integration {self.deep.kind!r} is none of {', '.join(INTEGRATIONS)}")
+        if self.cls and self.gaussian_sigma:
+            raise ModelError("the neighbourhood bias works on the patches alone: it does not go with cls")
+
+    def with_settings(self, **settings: Any) -> "Method":
+        """The same method with some settings changed: ``METHODS["clipseg"].with_settings(deep=None)``."""
+        return replace(self, **settings)
+
+    def coherence_layers(self, depth: int) -> tuple[int, ...]:
+        """Blocks of M for a model of `depth` blocks: 6-9 of 12, 11-16 of 24, else depth 50-75 %."""
+        if self.coherence is None:
+            return ()
+        known = {12: (6, 9), 24: (11, 16)}
+        usual = known.get(depth, (round(0.5 * depth), round(0.75 * depth)))
+        return _layers("coherence", self.coherence.layers or usual, depth)
+
+    def deep_layers(self, depth: int) -> tuple[int, ...]:
+        """Blocks of D for a model of `depth` blocks: 8-10 of 12, 17-22 of 24, else depth 68-88 %."""
+        if self.deep is None:
+            return ()
+        known = {12: (8, 10), 24: (17, 22)}
+        usual = known.get(depth, (round(0.68 * depth), round(0.88 * depth)))
+        return _layers("deep", self.deep.layers or usual, depth)
+
+
+def _layers(what: str, ends: tuple[int, int], depth: int) -> tuple[int, ...]:
+    first, last = max(1, ends[0]), min(ends[1], depth - 1)
+    if depth < 2 or first > last:
+        raise ModelError(
+            f"{what} layers {ends[0]}-{ends[1]} do not lie in a model of {depth} blocks; "
+            f"expected first <= last within 1-{depth - 1}"
+        )
+    return tuple(range(first, last + 1))
+
+
+_METHODS = (
+    Method("vanilla", "qk", residual=True, mlp=True, cls=True),
+    Method("maskclip", "identity"),
+    Method("clearclip", "qq", cls=True),
+    Method("sclip", "qq+kk", residual=True, mlp=True, cls=True),
+    Method("naclip", "kk", gaussian_sigma=5.0),
+    Method("clipseg", "qq+kk", coherence=Coherence(), deep=Deep()),
+)
+
+METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
+"""Every method by name."""
+
+
+def find_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if name not in METHODS:
+        raise ModelError(f"method {name!r} is not known; expected one of {', '.join(METHODS)}")
+    return METHODS[name]

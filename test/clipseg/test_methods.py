@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+
+from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method, ModelError
+from ovseg_ros.clipseg.methods import find_method
+
+
+@pytest.mark.parametrize(
+    ("depth", "coherence", "deep"),
+    [(12, (6, 9), (8, 10)), (24, (11, 16), (17, 22)), (32, (16, 24), (22, 28))],
+)
+def test_layers_follow_the_models_depth(depth: int, coherence: tuple, deep: tuple) -> None:
+    method = METHODS["clipseg"]
+    assert method.coherence_layers(depth) == tuple(range(coherence[0], coherence[1] + 1))
+    assert method.deep_layers(depth) == tuple(range(deep[0], deep[1] + 1))
+
+
+@pytest.mark.parametrize("depth", range(2, 50))
+def test_every_depth_has_layers_before_the_last_block(depth: int) -> None:
+    for layers in (METHODS["clipseg"].coherence_layers(depth), METHODS["clipseg"].deep_layers(depth)):
+        assert layers
+        assert min(layers) >= 1
+        assert max(layers) < depth
+
+
+def test_layers_outside_the_model_are_refused() -> None:
+    method = METHODS["clipseg"].with_settings(deep=Deep(layers=(20, 22)))
+    with pytest.raises(ModelError, match=r"deep layers 20-22 .* 12 blocks"):
+        method.deep_layers(12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"self_term": "zz"}, "self term"),
+        ({"coherence": Coherence(reading="zz")}, "reading"),
+        ({"coherence": Coherence(lam=1.5)}, "lam"),
+        ({"coherence": Coherence(), "cls": True}, "CERA"),
+        ({"deep": Deep(kind="zz")}, "integration"),
+        ({"gaussian_sigma": 5.0, "cls": True}, "neighbourhood"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict, word: str) -> None:
+    with pytest.raises(ModelError, match=word):
+        Method("m", **settings)
+
+
+def test_unknown_method_names_the_known_ones() -> None:
+    with pytest.raises(ModelError, match="clipseg"):
+        find_method("nothing")
+
+
+def test_methods_are_frozen_and_named_after_their_keys() -> None:
+    for name, method in METHODS.items():
+        assert method.name == name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            method.name = "other"

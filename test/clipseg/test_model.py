@@ -1,0 +1,205 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+
+from ovseg_ros.clipseg import ModelError, cached_weights, load_model, model
+from ovseg_ros.clipseg.errors import DeviceLost, OutOfMemory
+from ovseg_ros.clipseg.runtime import device_errors, resolve_device, resolve_precision
+
+
+@pytest.fixture
+def folder(tiny_model_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model that a test may spoil."""
+    return shutil.copytree(tiny_model_dir, tmp_path / "model")
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty cache and no network."""
+
+    def refuse(*args: object, **settings: object) -> None:
+        raise ConnectionError("no network in tests")
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("open_clip.pretrained.hf_hub_download", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+
+
+@pytest.mark.parametrize("prefix", ["", "local-dir:"])
+def test_folder_loads_frozen_with_its_own_facts(tiny_model_dir: Path, prefix: str) -> None:
+    loaded = load_model(f"{prefix}{tiny_model_dir}", device="cpu")
+    assert loaded.name == "tiny"
+    assert loaded.backbone.patch == (16, 16)
+    assert loaded.context_length == 32
+    assert loaded.mean == pytest.approx((0.48, 0.46, 0.41))
+    assert loaded.std == pytest.approx((0.27, 0.26, 0.28))
+    assert loaded.logit_scale == pytest.approx(1 / 0.07, rel=1e-3)
+    assert loaded.dtype == torch.float32
+    assert not any(p.requires_grad for p in loaded.clip.parameters())
+    assert not loaded.clip.training
+
+
+def test_weights_are_those_of_the_file(tiny_model_dir: Path) -> None:
+    from safetensors.torch import load_file
+
+    loaded = load_model(str(tiny_model_dir), device="cpu")
+    kept = load_file(tiny_model_dir / "open_clip_model.safetensors")
+    for name, value in loaded.clip.state_dict().items():
+        assert torch.equal(value, kept[name].float()), name
+
+
+def test_shipped_model_is_found_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "SHIPPED", folder.parent)
+    assert model.shipped_models() == {"model": folder}
+    assert load_model("model", device="cpu").name == "model"
+
+
+def test_architecture_takes_a_file_of_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    whole = open_clip.create_model("ViT-S-32-alt")
+    file = tmp_path / "weights.safetensors"
+    from safetensors.torch import save_file
+
+    save_file({k: v.contiguous() for k, v in whole.state_dict().items()}, file)
+    loaded = load_model("ViT-S-32-alt", str(file), device="cpu", allow_download=False)
+    assert loaded.name == "ViT-S-32-alt/weights.safetensors"
+    assert torch.equal(loaded.clip.visual.conv1.weight, whole.visual.conv1.weight)
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_openai_weights_bring_their_activation_and_normalisation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The tag `openai` was trained with QuickGELU, which the architecture's configuration does not say."""
+    seen = {}
+
+    def create(name: str, **settings: object) -> None:
+        seen.update(settings)
+        raise RuntimeError("far enough")
+
+    monkeypatch.setattr(model, "download_pretrained", lambda config: str(tmp_path / "vit.safetensors"))
+    monkeypatch.setattr("open_clip.create_model", create)
+    with pytest.raises(ModelError, match="far enough"):
+        load_model("ViT-B-16", "openai", device="cpu")
+    assert seen["force_quick_gelu"] is True
+    assert seen["weights_only"] is True
+    assert seen["force_preprocess_cfg"]["mean"] == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "words"),
+    [
+        ("/nowhere/at/all", "openai", "does not exist"),
+        ("local-dir:nowhere", "openai", "does not exist"),
+        ("", "openai", "neither a folder"),
+        ("ViT-X-99", "openai", "ViT-B-16"),
+        ("ViT-B-16", "no-such-tag", "laion2b"),
+        ("ViT-B-16", "/nowhere/weights.pt", "neither a file"),
+    ],
+)
+def test_what_is_not_there_is_named(name: str, weights: str, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        load_model(name, weights, device="cpu")
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_download_only_where_it_is_allowed() -> None:
+    assert cached_weights("ViT-B-16", "openai") is None
+    with pytest.raises(ModelError, match="downloading is not allowed"):
+        load_model("ViT-B-16", "openai", device="cpu", allow_download=False)
+    with pytest.raises(ModelError, match="could not be downloaded"):
+        load_model("ViT-B-16", "openai", device="cpu", allow_download=True)
+
+
+def test_folder_without_configuration(folder: Path) -> None:
+    (folder / "open_clip_config.json").unlink()
+    with pytest.raises(ModelError, match=r"open_clip_config\.json"):
+        load_model(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_folder_with_a_broken_configuration(folder: Path, content: str) -> None:
+    (folder / "open_clip_config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"open_clip_config\.json"):
+        load_model(str(folder), device="cpu")
+
+
+def test_folder_without_weights(folder: Path) -> None:
+    (folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(ModelError, match="no weights"):
+        load_model(str(folder), device="cpu")
+
+
+def test_truncated_weights(folder: Path) -> None:
+    file = folder / "open_clip_model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="could not be loaded"):
+        load_model(str(folder), device="cpu")
+
+
+def test_weights_of_another_architecture(folder: Path) -> None:
+    config = folder / "open_clip_config.json"
+    content = json.loads(config.read_text())
+    content["model_cfg"]["vision_cfg"]["width"] = 96
+    config.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="could not be loaded"):
+        load_model(str(folder), device="cpu")
+
+
+def test_pickled_code_is_not_run(folder: Path) -> None:
+    """A checkpoint that would run code on loading is refused."""
+    marker = folder / "ran"
+
+    class Attack:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (marker,))
+
+    (folder / "open_clip_model.safetensors").unlink()
+    torch.save({"state_dict": Attack()}, folder / "open_clip_pytorch_model.bin")
+    with pytest.raises(ModelError, match="could not be loaded"):
+        load_model(str(folder), device="cpu")
+    assert not marker.exists()
+
+
+def test_other_vision_towers_are_refused_by_name(make_model: Callable[..., Path]) -> None:
+    folder = make_model(image_size=64, width=16, layers=[1, 1, 1, 1])
+    with pytest.raises(ModelError, match="ModifiedResNet"):
+        load_model(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:1", "", "cuda:99"])
+def test_unknown_devices_are_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="device"):
+        resolve_device(name)
+
+
+def test_precisions() -> None:
+    cpu = torch.device("cpu")
+    assert resolve_precision("auto", cpu) == torch.float32
+    assert resolve_precision("auto", torch.device("cuda")) == torch.float16
+    assert resolve_precision("bfloat16", cpu) == torch.bfloat16
+    with pytest.raises(ModelError, match="float32"):
+        resolve_precision("float16", cpu)
+    with pytest.raises(ModelError, match="float8"):
+        resolve_precision("float8", cpu)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate"), OutOfMemory),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), OutOfMemory),
+        (RuntimeError("CUDA error: unspecified launch failure"), DeviceLost),
+        (RuntimeError("shapes do not match"), RuntimeError),
+        (KeyError("x"), KeyError),
+    ],
+)
+def test_failures_of_the_device_have_names(raised: Exception, expected: type) -> None:
+    with pytest.raises(expected) as caught, device_errors():
+        raise raised
+    assert type(caught.value) is expected
