@@ -1,0 +1,1 @@
+"""The node: the engine as a part of the ROS graph."""

@@ -1,0 +1,85 @@
+"""Camera calibration for masks of another size than the camera's image."""
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+
+from ovseg_ros.node.image_codec import ImageError
+
+_ASPECT_TOLERANCE = 0.01
+
+
+def scale_camera_info(info: Any, width: int, height: int, image_size: tuple[int, int] | None = None) -> Any:
+    """A copy of a sensor_msgs/CameraInfo for a mask of `width` x `height` pixels.
+
+    `image_size` is the (width, height) of the image that the mask was made from; where None, the mask's own.
+    It must have the aspect of the image that `info` describes (the window `roi`, or all, divided by the
+    binning) within 1 %, so a camera_info of the full-size stream serves a smaller one.
+
+    K and P are scaled by rows: K' = diag(sx, sy, 1) K, and Tx, Ty of P with them. That is the convention of
+    image_proc's resize node: coordinates are scaled plainly (cx' = sx cx), not about the centre of the first
+    pixel ((cx + 0.5) sx - 0.5). Width, height and roi are scaled so that the copy describes an image of the
+    mask's size; binning, D, R and the distortion model, which do not depend on the size in pixels, stay. An
+    uncalibrated camera_info (K[0] is 0) without a size gets the mask's size.
+
+    Raises ImageError where the message has values but no size, another aspect, a roi beyond the image, or
+    values that are not finite.
+    """
+    _check_values(info)
+    if width <= 0 or height <= 0:
+        raise ImageError(
+            "camera_info_size", f"no camera_info can describe a mask of {width} x {height} pixels"
+        )
+    scaled = copy.deepcopy(info)
+    if info.width == 0 or info.height == 0:
+        if info.k[0]:
+            raise ImageError(
+                "camera_info_size",
+                f"camera_info has intrinsics but its size is {info.width} x {info.height}, so they cannot be "
+                "scaled; its publisher must fill width and height",
+            )
+        scaled.width, scaled.height = width, height
+        return scaled
+
+    full_width, full_height = _image_size(info)
+    image_width, image_height = image_size or (width, height)
+    if abs(math.log(full_width * image_height / (full_height * image_width))) > math.log1p(_ASPECT_TOLERANCE):
+        raise ImageError(
+            "camera_info_size",
+            f"camera_info describes an image of {full_width} x {full_height} pixels, but the image is "
+            f"{image_width} x {image_height}, another aspect; is it the camera_info of another camera?",
+        )
+    x_scale, y_scale = width / full_width, height / full_height
+    scaled.width, scaled.height = round(info.width * x_scale), round(info.height * y_scale)
+    for field, columns in (("k", 3), ("p", 4)):
+        matrix = np.array(getattr(info, field), dtype=np.float64).reshape(3, columns)
+        setattr(scaled, field, (matrix * [[x_scale], [y_scale], [1.0]]).ravel())
+    for field, scale in (
+        ("x_offset", x_scale),
+        ("width", x_scale),
+        ("y_offset", y_scale),
+        ("height", y_scale),
+    ):
+        setattr(scaled.roi, field, round(getattr(info.roi, field) * scale))
+    return scaled
+
+
+def _check_values(info: Any) -> None:
+    if not (np.isfinite(info.k).all() and np.isfinite(info.p).all()):
+        raise ImageError("camera_info_values", "camera_info has values in K or P that are not finite")
+    roi = info.roi
+    sized = info.width and info.height
+    if sized and (roi.x_offset + roi.width > info.width or roi.y_offset + roi.height > info.height):
+        raise ImageError(
+            "camera_info_size",
+            f"the roi of camera_info ({roi.width} x {roi.height} pixels from {roi.x_offset}, {roi.y_offset}) "
+            f"leaves its image of {info.width} x {info.height}; both are in pixels of the full sensor",
+        )
+
+
+def _image_size(info: Any) -> tuple[int, int]:
+    """Width and height of the image that `info` describes: its roi, or all of it, after binning."""
+    width, height = info.roi.width or info.width, info.roi.height or info.height
+    return max(1, width // (info.binning_x or 1)), max(1, height // (info.binning_y or 1))
