@@ -1,5 +1,6 @@
 """Open-vocabulary dense prediction from a frozen CLIP, without training. Nothing of ROS is needed here."""
 
+from ovseg_ros.clipseg import waiting  # noqa: F401
 from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 from ovseg_ros.clipseg.methods import METHODS, Coherence, Deep, Method
 from ovseg_ros.clipseg.model import ClipModel, cached_weights, load_model, shipped_models
