@@ -251,6 +251,7 @@ def test_vocabularies_are_values() -> None:
 class_lists = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(class_lists, st.randoms(use_true_random=False), st.booleans()), max_size=12))
 def test_ids_are_stable_legal_and_unique_in_any_sequence_of_calls(
     calls: list[tuple[list[str], random.Random, bool]],

@@ -4,7 +4,7 @@ import colorsys
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg_ros.vocabulary_text import MAX_SLUG_LENGTH, color_of, label_key, quote, slugs_of
@@ -29,6 +29,7 @@ def test_other_names_have_other_keys() -> None:
     assert len({label_key(name) for name in ("road", "roads", "ro ad", "r-oad")}) == 4
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_every_color_is_bright_and_saturated(name: str) -> None:
     red, green, blue = color_of(name)
@@ -77,6 +78,7 @@ names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 near_names = st.text("ab -_1", min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(names, near_names), min_size=1, max_size=40), st.randoms(use_true_random=False))
 def test_slugs_are_legal_and_unique(some: list[str], chance: object) -> None:
     ids = chance.sample(range(1, 255), len(some))  # type: ignore[attr-defined]
