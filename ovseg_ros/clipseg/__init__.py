@@ -4,7 +4,8 @@ from ovseg_ros.clipseg import waiting  # noqa: F401
 from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 from ovseg_ros.clipseg.methods import METHODS, Coherence, Deep, Method
 from ovseg_ros.clipseg.model import ClipModel, cached_weights, load_model, shipped_models
-from ovseg_ros.clipseg.segmenter import Classifier, ClassStats, Segmentation, Segmenter
+from ovseg_ros.clipseg.segmentation import ClassStats, Segmentation
+from ovseg_ros.clipseg.segmenter import Classifier, Segmenter
 from ovseg_ros.clipseg.text import TEMPLATES
 
 __all__ = [
