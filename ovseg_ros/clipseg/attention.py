@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-SelfTerm = Literal["identity", "qk", "qq", "kk", "vv", "qq+kk"]
+SelfTerm = Literal["identity", "qk", "qq", "kk", "vv", "qq+kk", "(qq+kk)/2"]
 Reading = Literal["mix", "logits", "identity", "sum"]
 
 SELF_TERMS: tuple[SelfTerm, ...] = get_args(SelfTerm)
@@ -66,15 +66,19 @@ def self_attention(
     """Attention of the tokens to each other by one of the self terms, applied to ``v``.
 
     ``qk`` is CLIP's own; ``identity`` is MaskCLIP's, which leaves every patch alone; ``qq``, ``kk`` and
-    ``vv`` are ``sm(zz^T / sqrt d)``; ``qq+kk`` is SCLIP's sum of two. ``bias`` is added to the logits.
+    ``vv`` are ``sm(zz^T / sqrt d)``; ``qq+kk`` is SCLIP's sum of two, ``(qq+kk)/2`` their mean, whose rows
+    have the sum 1. ``bias`` is added to the logits.
     """
     if term == "identity":
         return v
-    pairs = {"qk": ((q, k),), "qq": ((q, q),), "kk": ((k, k),), "vv": ((v, v),), "qq+kk": ((q, q), (k, k))}
+    both = ((q, q), (k, k))
+    pairs = {"qk": ((q, k),), "qq": ((q, q),), "kk": ((k, k),), "vv": ((v, v),)}
     if bias is not None and bias.dim() == 3:
         bias = bias[:, None]  # one map for all heads
-    outputs = [F.scaled_dot_product_attention(a, b, v, attn_mask=bias) for a, b in pairs[term]]
-    return outputs[0] if len(outputs) == 1 else torch.stack(outputs).sum(dim=0)
+    outputs = [F.scaled_dot_product_attention(a, b, v, attn_mask=bias) for a, b in pairs.get(term, both)]
+    if len(outputs) == 1:
+        return outputs[0]
+    return outputs[0] + outputs[1] if term == "qq+kk" else torch.lerp(outputs[0], outputs[1], 0.5)
 
 
 def residual_attention(
@@ -97,7 +101,7 @@ def residual_attention(
     - ``sum``: ``A_self + A_mid``
 
     ``A_mid`` is one map for all heads, so its product with ``v`` is one matrix product over all channels; the
-    self term needs no explicit map at all. ``A_self`` is normalised to rows of sum 1 for ``qq+kk``.
+    self term needs no explicit map at all.
     """
     z, middle = enhanced
     if reading == "logits":
@@ -108,6 +112,4 @@ def residual_attention(
     if reading == "identity":
         return from_middle + v
     own = self_attention(q, k, v, term)
-    if term == "qq+kk":
-        own = own / 2
     return own + from_middle if reading == "sum" else torch.lerp(own, from_middle, lam)

@@ -120,7 +120,7 @@ _METHODS = (
     Method("clearclip", "qq", cls=True),
     Method("sclip", "qq+kk", residual=True, mlp=True, cls=True),
     Method("naclip", "kk", gaussian_sigma=5.0),
-    Method("clipseg", "qq+kk", coherence=Coherence(), deep=Deep()),
+    Method("clipseg", "(qq+kk)/2", coherence=Coherence(), deep=Deep()),
 )
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}

@@ -55,13 +55,16 @@ def self_map(q: Tensor, k: Tensor, v: Tensor, term: str) -> Tensor:
         "kk": [k @ k.T],
         "vv": [v @ v.T],
         "qq+kk": [q @ q.T, k @ k.T],
+        "(qq+kk)/2": [q @ q.T, k @ k.T],
     }
-    return torch.stack([softmax_rows(m / scale) for m in maps[term]]).sum(0)
+    total = torch.stack([softmax_rows(m / scale) for m in maps[term]]).sum(0)
+    return total / 2 if term == "(qq+kk)/2" else total
 
 
 def self_logits(q: Tensor, k: Tensor, v: Tensor, term: str) -> list[Tensor]:
     scale = math.sqrt(q.shape[1])
     pairs = {"qk": [(q, k)], "qq": [(q, q)], "kk": [(k, k)], "vv": [(v, v)], "qq+kk": [(q, q), (k, k)]}
+    pairs["(qq+kk)/2"] = pairs["qq+kk"]
     return [a @ b.T / scale for a, b in pairs[term]]
 
 
@@ -71,10 +74,9 @@ def residual(q: Tensor, k: Tensor, v: Tensor, z: Tensor, term: str, lam: float, 
     if reading == "identity":
         return (middle + torch.eye(len(z), dtype=torch.float64)) @ v
     if reading == "logits":
-        return sum(softmax_rows(own + z) for own in self_logits(q, k, v, term)) @ v
+        total = sum(softmax_rows(own + z) for own in self_logits(q, k, v, term)) @ v
+        return total / 2 if term == "(qq+kk)/2" else total
     own = self_map(q, k, v, term)
-    if term == "qq+kk":
-        own = own / 2
     if reading == "sum":
         return (own + middle) @ v
     return ((1 - lam) * own + lam * middle) @ v
