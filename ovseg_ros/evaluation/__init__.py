@@ -1,0 +1,1 @@
+"""How good and how fast: bags, metrics, replay through the running node, and reports."""

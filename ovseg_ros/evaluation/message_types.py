@@ -1,0 +1,66 @@
+"""The message types of bags: ROS 2 Jazzy's own, `vision_msgs/LabelInfo` and this package's."""
+
+import struct
+from functools import cache
+from typing import Any
+
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from ovseg_ros.paths import share_directory
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+LABEL_INFO = "vision_msgs/msg/LabelInfo"
+SUMMARY = "ovseg_ros/msg/SegmentationSummary"
+VOCABULARY = "ovseg_ros/msg/Vocabulary"
+
+_VISION_MSGS = {
+    "vision_msgs/msg/VisionClass": "uint16 class_id\nstring class_name\n",
+    LABEL_INFO: "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n",
+}
+
+
+@cache
+def message_types() -> Typestore:
+    """Every message type that the evaluation reads or writes; made once."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    definitions = dict(_VISION_MSGS)
+    for path in sorted((share_directory() / "msg").glob("*.msg")):
+        definitions[f"ovseg_ros/msg/{path.stem}"] = path.read_text(encoding="utf-8")
+    types = {}
+    for name, text in definitions.items():
+        types.update(get_types_from_msg(text, name))
+    store.register(types)
+    return store
+
+
+def make_header(stamp_ns: int, frame_id: str = "camera") -> Any:
+    """A std_msgs/Header for rosbags, stamp in nanoseconds."""
+    types = message_types().types
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    stamp = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    return types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
+
+
+def header_stamp(cdr: bytes | memoryview) -> int:
+    """Header stamp in nanoseconds of a serialized message whose first field is a std_msgs/Header.
+
+    Read straight from the CDR bytes (OMG CDR: four bytes of encapsulation, then the fields), so that
+    an image need not be copied to learn when it was taken.
+    """
+    seconds, nanoseconds = struct.unpack_from(_stamp_format(cdr), cdr, 4)
+    return seconds * 1_000_000_000 + nanoseconds
+
+
+def with_header_stamp(cdr: bytes | memoryview, stamp_ns: int) -> bytes:
+    """A copy of a serialized message with another header stamp (nanoseconds)."""
+    copy = bytearray(cdr)
+    struct.pack_into(_stamp_format(cdr), copy, 4, *divmod(stamp_ns, 1_000_000_000))
+    return bytes(copy)
+
+
+def _stamp_format(cdr: bytes | memoryview) -> str:
+    little_endian = cdr[1] & 1
+    return "<iI" if little_endian else ">iI"
