@@ -1,8 +1,6 @@
 """What `ovseg segment` writes: overlays with a legend, label and confidence pictures, and classes.json."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +12,13 @@ import numpy as np
 
 from ovseg_ros.commands.inputs import Frame, ImageSource, Source
 from ovseg_ros.drawing import overlay, with_legend
-from ovseg_ros.errors import OvsegError
+from ovseg_ros.video import VideoWriter
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
 
 if TYPE_CHECKING:
     from ovseg_ros.clipseg import Segmentation
 
 _LOSSLESS = (".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-
-
-class OutputError(OvsegError):
-    """A result that cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class OutputOptions:
 
 
 class FrameWriter(Protocol):
-    """Writes the results of one source. Raises OutputError or OSError."""
+    """Writes the results of one source. Raises OvsegError or OSError."""
 
     def write(self, frame: Frame, image: np.ndarray, segmentation: "Segmentation") -> None:
         """Write the results of one frame; `image` is uint8 [H, W, 3] RGB."""
@@ -101,7 +95,9 @@ class _SequenceWriter:
     def __init__(self, source: Source, options: OutputOptions) -> None:
         self._options = options
         self._stem = options.folder / source.name
-        self._video = _Video(_beside(self._stem, "_overlay.webm"), source.rate()) if options.overlay else None
+        self._video = (
+            VideoWriter(_beside(self._stem, "_overlay.webm"), source.rate()) if options.overlay else None
+        )
 
     def write(self, frame: Frame, image: np.ndarray, segmentation: "Segmentation") -> None:
         if self._video is not None:
@@ -123,39 +119,6 @@ class _SequenceWriter:
             self._video.close()
 
 
-class _Video:
-    """A WebM file in VP8, which every browser plays. It is opened at the first picture and has its size."""
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self._path = path
-        self._rate = rate
-        self._size: tuple[int, int] | None = None
-        self._writer: cv2.VideoWriter | None = None
-
-    def write(self, picture: np.ndarray) -> None:
-        """Add a picture, uint8 [H, W, 3] RGB with even sides; one of another size is resized."""
-        size = picture.shape[1], picture.shape[0]
-        if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _silent_stderr():
-                codec = cv2.VideoWriter.fourcc(*"VP80")
-                self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, codec, self._rate, size)
-            self._size = size
-        if not self._writer.isOpened():
-            raise OutputError(
-                f"{self._path}: no VP8 video can be written; the folder must be writable and OpenCV built "
-                "with FFmpeg, as its wheels are (or leave the video out with --no-overlay)"
-            )
-        if size != self._size:
-            picture = cv2.resize(picture, self._size)
-        self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-
-    def close(self) -> None:
-        """Write the end of the file."""
-        if self._writer is not None:
-            self._writer.release()
-
-
 def _beside(stem: Path, ending: str) -> Path:
     return stem.with_name(stem.name + ending)
 
@@ -166,17 +129,3 @@ def _write_image(path: Path, image: np.ndarray) -> None:
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     # Encoded in memory: cv2.imwrite only says that it failed, write_bytes says why.
     path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep the C library's words from the terminal: OpenCV warns of a codec tag each time it opens a WebM."""
-    sys.stderr.flush()
-    saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nothing)
