@@ -1,0 +1,156 @@
+"""The package as a whole: one version, the interfaces of the contract, a launch file that loads."""
+
+import importlib
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+
+INTERFACES = {
+    "msg.VocabularyClass": {
+        "id": "uint16",
+        "name": "string",
+        "synonyms": "sequence<string>",
+        "threshold": "float",
+        "color": "std_msgs/ColorRGBA",
+        "confidence_topic": "string",
+    },
+    "msg.Vocabulary": {
+        "header": "std_msgs/Header",
+        "revision": "uint32",
+        "classes": "sequence<ovseg_ros/VocabularyClass>",
+        "background": "sequence<string>",
+        "threshold": "float",
+    },
+    "msg.ClassSummary": {
+        "id": "uint16",
+        "name": "string",
+        "share": "float",
+        "mean_confidence": "float",
+        "peak_confidence": "float",
+    },
+    "msg.SegmentationSummary": {
+        "header": "std_msgs/Header",
+        "vocabulary_revision": "uint32",
+        "classes": "sequence<ovseg_ros/ClassSummary>",
+        "unlabelled_share": "float",
+        "inference_ms": "float",
+        "latency_ms": "float",
+    },
+    "srv.SetVocabulary.Request": {
+        "classes": "sequence<string>",
+        "ids": "sequence<uint16>",
+        "background": "sequence<string>",
+        "threshold": "float",
+    },
+    "srv.SetVocabulary.Response": {
+        "success": "boolean",
+        "message": "string",
+        "vocabulary": "ovseg_ros/Vocabulary",
+    },
+    "srv.GetVocabulary.Request": {},
+    "srv.GetVocabulary.Response": {"vocabulary": "ovseg_ros/Vocabulary"},
+}
+
+
+def interface(name: str) -> Any:
+    kind, *path = name.split(".")
+    found = pytest.importorskip(f"ovseg_ros.{kind}", reason="interfaces not built: run scripts/environment")
+    for part in path:
+        found = getattr(found, part)
+    return found
+
+
+def project_metadata(key: str) -> str:
+    text = (CHECKOUT / "pyproject.toml").read_text()
+    match = re.search(rf'^{key} = "(.+)"$', text.split("[project]")[1], re.MULTILINE)
+    assert match
+    return match.group(1)
+
+
+def test_one_version_everywhere() -> None:
+    manifest = ElementTree.parse(CHECKOUT / "package.xml").getroot()
+    newest = re.search(r"^## (\S+)", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert newest
+    assert manifest.findtext("version") == project_metadata("version") == newest.group(1)
+
+
+def test_one_name_and_licence_everywhere() -> None:
+    manifest = ElementTree.parse(CHECKOUT / "package.xml").getroot()
+
+    assert manifest.findtext("name") == project_metadata("name") == "ovseg_ros"
+    assert manifest.findtext("license") == project_metadata("license") == "Apache-2.0"
+    assert "Apache License" in (CHECKOUT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+def test_interface_has_the_fields_of_the_contract(name: str) -> None:
+    fields = interface(name).get_fields_and_field_types()
+
+    # rosidl adds a member of its own to an empty structure.
+    fields.pop("structure_needs_at_least_one_member", None)
+    assert INTERFACES[name].items() <= fields.items()
+
+
+def test_threshold_of_a_request_keeps_the_one_in_force_by_default() -> None:
+    assert interface("srv.SetVocabulary.Request")().threshold == -1.0
+
+
+def test_every_interface_file_is_built() -> None:
+    cmake = (CHECKOUT / "CMakeLists.txt").read_text()
+    paths = [*(CHECKOUT / "msg").iterdir(), *(CHECKOUT / "srv").iterdir()]
+    files = {f"{path.parent.name}/{path.name}" for path in paths}
+
+    assert files == set(re.findall(r'"((?:msg|srv)/\w+\.\w+)"', cmake))
+
+
+def test_label_info_is_wire_compatible_with_nav2() -> None:
+    vision = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
+
+    assert list(vision.LabelInfo.get_fields_and_field_types().items()) == [
+        ("header", "std_msgs/Header"),
+        ("class_map", "sequence<vision_msgs/VisionClass>"),
+        ("threshold", "float"),
+    ]
+    assert list(vision.VisionClass.get_fields_and_field_types().items()) == [
+        ("class_id", "uint16"),
+        ("class_name", "string"),
+    ]
+
+
+@pytest.mark.parametrize("module", ["ovseg_ros.cli", "ovseg_ros.node.segmenter_node"])
+def test_command_has_an_entry_point(module: str) -> None:
+    if module.startswith("ovseg_ros.node"):
+        pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+    assert callable(importlib.import_module(module).main)
+
+
+def test_launch_file_declares_every_argument_with_a_description() -> None:
+    pytest.importorskip("launch_ros", reason="launch_ros, which is no wheel, is not installed")
+    from launch.actions import DeclareLaunchArgument
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    launch_file = CHECKOUT / "launch" / "segment.launch.py"
+    description = get_launch_description_from_python_launch_file(str(launch_file))
+    arguments = [entity for entity in description.entities if isinstance(entity, DeclareLaunchArgument)]
+
+    assert [argument.name for argument in arguments] == [
+        "image",
+        "camera_info",
+        "params_file",
+        "vocabulary",
+        "model",
+        "weights",
+        "device",
+        "namespace",
+        "use_sim_time",
+        "autostart",
+        "log_level",
+    ]
+    assert all(argument.description for argument in arguments)
