@@ -1,7 +1,6 @@
 """What `ovseg segment` reads: images, folders of images and videos, videos, and bags."""
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import ClassVar, TypeVar
 
 import cv2
 import numpy as np
+from natsort import natsorted, ns
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.image_header import read_header
@@ -244,7 +244,7 @@ def _expand(given: Path, output: Path) -> list[tuple[Path, Path]]:
     ]
     visible = [
         (path, place.with_suffix(""))
-        for path, place in sorted(files, key=lambda file: _natural(file[1]))
+        for path, place in natsorted(files, key=lambda file: file[1], alg=ns.PATH | ns.IGNORECASE)
         if not any(part.startswith(".") for part in place.parts)
     ]
     if not visible:
@@ -253,14 +253,6 @@ def _expand(given: Path, output: Path) -> list[tuple[Path, Path]]:
             f"{' '.join((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))}"
         )
     return visible
-
-
-def _natural(path: Path) -> list[list[tuple[str, int]]]:
-    """Sort key in which img2 comes before img10, folder by folder."""
-    return [
-        [(text.casefold(), int(digits or -1)) for text, digits in re.findall(r"(\D*)(\d*)", part)]
-        for part in path.parts
-    ]
 
 
 def _unique(name: Path, taken: set[str]) -> str:

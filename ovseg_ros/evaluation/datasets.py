@@ -4,7 +4,6 @@ A dataset folder has `images/` (JPEG or PNG), `labels/` (single-channel 8-bit PN
 pixel is a line of `classes.txt` counted from 0, 255 is void) and `classes.txt`.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from natsort import natsorted
 from PIL import Image
 
 from ovseg_ros.errors import OvsegError
@@ -140,19 +140,13 @@ def label_info_message(classes: list[str], stamp_ns: int) -> Any:
     return types[LABEL_INFO](header=make_header(stamp_ns), class_map=entries, threshold=0.0)
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts frame2 before frame10."""
-    parts = re.findall(r"\d+|\D+", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
-
-
 def _images(folder: Path) -> list[Path]:
     if not (folder / "images").is_dir():
         raise DatasetError(f"{folder} has no folder images/; expected images/, labels/ and classes.txt")
     images = [p for p in (folder / "images").iterdir() if p.suffix.lower() in _FORMATS]
     if not images:
         raise DatasetError(f"{folder / 'images'} holds no .jpg or .png file")
-    return sorted(images, key=lambda path: natural_key(path.name))
+    return natsorted(images, key=lambda path: path.name)
 
 
 def _classes(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ovseg_ros.evaluation.bags import Bag, BagError, describe, read_images
-from ovseg_ros.evaluation.datasets import DatasetError, make_bag, natural_key, read_labels
+from ovseg_ros.evaluation.datasets import DatasetError, make_bag, read_labels
 from ovseg_ros.evaluation.frames import read_frames
 
 
@@ -68,11 +68,6 @@ def test_palette_labels_are_read_by_index(tmp_path: Path) -> None:
     palette.putpalette([value for color in range(256) for value in (255 - color, color, 7)])
     palette.save(tmp_path / "labels.png")
     assert read_labels(tmp_path / "labels.png", 3).tolist() == [[1, 2], [3, 255]]
-
-
-def test_natural_order_of_names() -> None:
-    names = ["b10", "b9", "a2", "a10", "a02b"]
-    assert sorted(names, key=natural_key) == ["a2", "a02b", "a10", "b9", "b10"]
 
 
 def test_an_existing_bag_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
