@@ -1,0 +1,89 @@
+"""One camera: its subscriptions, its newest frame, and its outputs."""
+
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ovseg_ros.node.frame_slot import Frame, FrameSlot
+from ovseg_ros.node.image_codec import decode_compressed, decode_image
+from ovseg_ros.node.publishers import CameraOutputs
+from ovseg_ros.node.settings import InputSettings
+from ovseg_ros.node.stamps import StampWatch
+from ovseg_ros.node.statistics import FrameStatistics
+
+TRANSPORTS = {"raw": (Image, decode_image), "compressed": (CompressedImage, decode_compressed)}
+
+
+class Camera:
+    """A camera's way in (`open`, `close`; executor thread), its `outputs`, and what became of its frames."""
+
+    def __init__(self, node: Node, wake: threading.Condition, outputs: CameraOutputs) -> None:
+        self._node = node
+        self._subscriptions: list[Subscription] = []
+        self.slot = FrameSlot(wake)
+        self.outputs = outputs
+        self.stamps = StampWatch()
+        self.statistics = FrameStatistics()
+        self.camera_info: CameraInfo | None = None
+        self.qos_mismatches: Counter[str] = Counter()
+        self.decode = decode_image
+
+    def open(self, settings: InputSettings) -> None:
+        """Subscribe."""
+        message_type, self.decode = TRANSPORTS[settings.transport]
+        self.stamps.reset()
+        self.statistics.restart_windows()
+        topic = image_topic(self._node, settings.transport)
+        profile = QoSProfile(depth=1, reliability=ReliabilityPolicy[settings.reliability.upper()])
+        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
+        self._subscriptions = [
+            self._node.create_subscription(
+                message_type, topic, self._on_image, profile, event_callbacks=events
+            ),
+            self._node.create_subscription(CameraInfo, "camera_info", self._on_camera_info, profile),
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe, and forget what waits."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        self.slot.clear()
+        self.camera_info = None
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self.statistics.arrived()
+        self.slot.put(Frame(message, time.monotonic()))
+
+    def _on_camera_info(self, info: CameraInfo) -> None:
+        self.camera_info = info
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self.qos_mismatches[policy] += event.total_count_change
+        self._node.get_logger().warning(
+            f"a publisher of images offers a QoS that does not fit ({policy}); nothing is received from it. "
+            "Set input.reliability to best_effort, which fits every publisher"
+        )
+
+
+def image_topic(node: Node, transport: str) -> str:
+    """The full name of the topic that images come from.
+
+    As image_transport does it, compressed images come from the name that `image` is remapped to, with
+    "/compressed" behind it, unless `image/compressed` itself is remapped.
+    """
+    if transport == "raw":
+        return node.resolve_topic_name("image")
+    compressed = "image/compressed"
+    resolved = node.resolve_topic_name(compressed)
+    if resolved != node.resolve_topic_name(compressed, only_expand=True):
+        return resolved
+    return node.resolve_topic_name("image") + "/compressed"

@@ -1,0 +1,138 @@
+"""Everything that exists between *configure* and *cleanup*: model, publishers, and the threads that work."""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rclpy.node import Node
+from rclpy.task import Future
+
+from ovseg_ros.node.camera import Camera
+from ovseg_ros.node.frame_path import FramePath
+from ovseg_ros.node.publishers import CameraOutputs, VocabularyOutputs
+from ovseg_ros.node.serial_queue import Cancelled, SerialQueue
+from ovseg_ros.node.settings import InputSettings, MethodSettings, OutputSettings
+from ovseg_ros.node.vocabulary_keeper import VocabularyKeeper
+from ovseg_ros.node.worker import FrameWorker
+from ovseg_ros.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ovseg_ros.node.engine import Engine, Setup
+
+STOP_TIMEOUT = 10.0
+"""Seconds that the work on a frame is waited for; an image takes a few at most."""
+
+ENCODING_STOP_TIMEOUT = 2.0
+"""Seconds that the encoding of text is waited for, which may take a minute on a CPU."""
+
+
+class Pipeline:
+    """From subscriptions to publishers, with a model in between.
+
+    Made with its first `setup`; `change` makes others on a thread of its own. `settled()` is called, on any
+    thread, whenever a change has come into force or has failed.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        engine: "Engine",
+        setup: "Setup",
+        keeper: VocabularyKeeper,
+        output_settings: Callable[[], OutputSettings],
+        settled: Callable[[], None],
+    ) -> None:
+        self.engine = engine
+        self.failure = ""
+        self._node = node
+        self._keeper = keeper
+        self._settled = settled
+        self._setup = setup
+        wake = threading.Condition()
+        self.camera = Camera(node, wake, CameraOutputs(node))
+        self._vocabulary_outputs = VocabularyOutputs(node, self.camera.outputs.topic_of)
+        path = FramePath(node, {self.camera.slot: self.camera}, self._vocabulary_outputs, output_settings)
+        self._worker: FrameWorker[Setup, Any] = FrameWorker(
+            [self.camera.slot],
+            wake,
+            announce=path.announce,
+            compute=path.compute,
+            publish=path.publish,
+            failed=path.failed,
+        )
+        self._encoding = SerialQueue("vocabulary")
+        self._lock = threading.Lock()
+        self._destroyed = False
+        self._use(setup)
+
+    @property
+    def setup(self) -> "Setup":
+        """What the next frame is segmented with."""
+        return self._setup
+
+    @property
+    def topics(self) -> list[str]:
+        """The full names of the topics that are always published."""
+        return [*self.camera.outputs.topics, *self._vocabulary_outputs.topics]
+
+    def open(self, settings: InputSettings) -> None:
+        """Open the inputs and let frames flow."""
+        self._worker.resume()
+        self.camera.open(settings)
+
+    def close(self) -> None:
+        """Close the inputs; nothing is published after this, but for the latched topics."""
+        self.camera.close()
+        self._worker.pause()
+
+    def change(self, method: MethodSettings, templates: str, vocabulary: Vocabulary) -> Future:
+        """Have frames segmented in another way as soon as that is prepared; the changes keep their order.
+
+        The future's result is `vocabulary`, or the exception for which it did not come into force.
+        """
+        future = Future()
+
+        def work() -> Vocabulary:
+            self._use(self.engine.prepare(method, templates, vocabulary))
+            return vocabulary
+
+        def done(outcome: Vocabulary | Exception) -> None:
+            if isinstance(outcome, Exception):
+                self._keeper.withdraw(vocabulary)
+            if not isinstance(outcome, Cancelled):
+                self._tell(outcome)
+            future.set_result(outcome)
+            self._settled()
+
+        self._encoding.submit(work, done)
+        return future
+
+    def destroy(self) -> bool:
+        """Stop the threads and remove the publishers; False if a thread is still at work inside torch."""
+        self.close()
+        self._encoding.close()
+        stopped = self._worker.stop(STOP_TIMEOUT)
+        with self._lock:
+            self._destroyed = True
+            self._keeper.release()
+        self.camera.outputs.destroy()
+        self._vocabulary_outputs.destroy()
+        return self._encoding.join(ENCODING_STOP_TIMEOUT) and stopped
+
+    def _use(self, setup: "Setup") -> None:
+        self.camera.outputs.add_classes(setup.vocabulary)
+        with self._lock:
+            if not self._destroyed:
+                self._setup = setup
+                self._worker.offer(setup)
+                self._keeper.enforce(setup.vocabulary)
+
+    def _tell(self, outcome: Vocabulary | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self.failure = f"a change could not be prepared, the one before stays: {outcome}"
+            self._node.get_logger().error(self.failure)
+            return
+        self.failure = ""
+        self._node.get_logger().info(
+            f"vocabulary revision {outcome.revision}: " + ", ".join(cls.name for cls in outcome.classes)
+        )

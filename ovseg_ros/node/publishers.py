@@ -1,0 +1,205 @@
+"""What goes out: the outputs of one camera, each made only while it has subscribers, and the latched ones."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from ovseg_ros import msg
+from ovseg_ros.drawing import overlay
+from ovseg_ros.node.camera_info import scale_camera_info
+from ovseg_ros.node.image_codec import fill_image
+from ovseg_ros.node.messages import label_info_message, summary_message, vocabulary_message
+from ovseg_ros.node.settings import OutputSettings
+from ovseg_ros.vocabulary import Vocabulary
+
+OUTPUT_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+
+SILENT = PublisherEventCallbacks(use_default_callbacks=False)
+"""No event handlers: each would be one more thing that the executor waits on, and there may be 254 classes.
+
+It also makes it safe to create and destroy such a publisher outside the executor thread, which looks at the
+event handlers of publishers but not at the publishers.
+"""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A segmented frame. `image` is uint8 [H, W, 3] RGB; `latency()` gives seconds, NaN where unknown."""
+
+    header: Header
+    image: np.ndarray
+    segmentation: Any
+    camera_info: CameraInfo | None
+    latency: Callable[[], float]
+
+
+class CameraOutputs:
+    """The topics of one camera under `prefix`. `publish` and `use` are called by the worker only."""
+
+    def __init__(self, node: Node, prefix: str = "~/") -> None:
+        self._node = node
+        self._prefix = prefix
+
+        def create(kind: type, name: str) -> Publisher:
+            return node.create_publisher(kind, prefix + name, OUTPUT_QOS)
+
+        self._labels = create(Image, "labels")
+        self._confidence = create(Image, "confidence")
+        self._summary = create(msg.SegmentationSummary, "summary")
+        self._overlay = create(Image, "overlay")
+        self._camera_info = create(CameraInfo, "camera_info")
+        self._fixed = (self._labels, self._confidence, self._summary, self._overlay, self._camera_info)
+        self._lock = threading.Lock()
+        self._by_slug: dict[str, Publisher] = {}
+        self._needed: dict[int, set[str]] = {}  # revision -> slugs, from the one in use on
+        self._in_use: dict[int, Publisher] = {}  # class id -> publisher
+        self._destroyed = False
+
+    @property
+    def topics(self) -> list[str]:
+        """The full names of the topics that are always there."""
+        return [publisher.topic_name for publisher in self._fixed]
+
+    def topic_of(self, slug: str) -> str:
+        """The full name of the confidence topic of a class."""
+        return self._node.resolve_topic_name(f"{self._prefix}confidence/{slug}")
+
+    def add_classes(self, vocabulary: Vocabulary) -> None:
+        """Create the confidence topics that `vocabulary` needs beside those that are there.
+
+        It may run on any thread, and not much of the time of the others is taken from them.
+        """
+        with self._lock:
+            self._needed[vocabulary.revision] = {cls.slug for cls in vocabulary.classes}
+        for cls in vocabulary.classes:
+            with self._lock:
+                if not self._destroyed and cls.slug not in self._by_slug:
+                    self._by_slug[cls.slug] = self._node.create_publisher(
+                        Image, f"{self._prefix}confidence/{cls.slug}", OUTPUT_QOS, event_callbacks=SILENT
+                    )
+
+    def use(self, vocabulary: Vocabulary) -> None:
+        """Publish the classes of `vocabulary` from the next frame on, after `add_classes` was called for it.
+
+        Topics that neither it nor a later vocabulary has are removed.
+        """
+        with self._lock:
+            self._in_use = {cls.id: self._by_slug[cls.slug] for cls in vocabulary.classes}
+            self._needed = {
+                revision: slugs for revision, slugs in self._needed.items() if revision >= vocabulary.revision
+            }
+            kept = set().union(*self._needed.values())
+            obsolete = [self._by_slug.pop(slug) for slug in list(self._by_slug) if slug not in kept]
+        for publisher in obsolete:
+            self._node.destroy_publisher(publisher)
+
+    def wanted(self) -> bool:
+        """Whether anybody subscribes to anything that needs a segmentation."""
+        return any(map(_watched, self._fixed)) or any(map(_watched, self._in_use.values()))
+
+    def publish(self, frame: Labelled, settings: OutputSettings) -> float:
+        """Publish one frame on every image topic that has a subscriber, and return its latency.
+
+        Every message carries the input's header unchanged.
+        """
+        segmentation = frame.segmentation
+        if _watched(self._labels):
+            self._send_image(self._labels, segmentation.labels, "mono8", frame.header)
+        latency = frame.latency()
+        if _watched(self._confidence):
+            self._send_image(self._confidence, segmentation.confidence, "mono8", frame.header)
+        for class_id, publisher in self._in_use.items():
+            if _watched(publisher):
+                pixels = segmentation.class_confidence(class_id)
+                self._send_image(publisher, pixels, "mono8", frame.header)
+        if _watched(self._summary):
+            self._summary.publish(summary_message(segmentation, frame.header, latency))
+        if _watched(self._overlay):
+            pixels = overlay(
+                frame.image, segmentation.labels, segmentation.vocabulary, alpha=settings.overlay_alpha
+            )
+            self._send_image(self._overlay, pixels, "rgb8", frame.header)
+        return latency
+
+    def publish_camera_info(self, frame: Labelled) -> None:
+        """Publish the camera_info that fits the labels of `frame`, if there is one and a subscriber.
+
+        Raises:
+            ImageError: it contradicts itself or belongs to an image of another shape.
+        """
+        if frame.camera_info is None or not _watched(self._camera_info):
+            return
+        height, width = frame.segmentation.labels.shape
+        image_size = frame.image.shape[1], frame.image.shape[0]
+        info = scale_camera_info(frame.camera_info, width, height, image_size)
+        info.header = frame.header
+        self._camera_info.publish(info)
+
+    def destroy(self) -> None:
+        """Remove every topic, for good."""
+        with self._lock:
+            self._destroyed = True
+            publishers = (*self._fixed, *self._by_slug.values())
+            self._by_slug, self._in_use = {}, {}
+        for publisher in publishers:
+            self._node.destroy_publisher(publisher)
+
+    @staticmethod
+    def _send_image(publisher: Publisher, pixels: np.ndarray, encoding: str, header: Header) -> None:
+        message = Image()
+        fill_image(message, pixels, encoding, header)
+        publisher.publish(message)
+
+
+class VocabularyOutputs:
+    """`~/vocabulary` and `~/label_info`, latched. `publish` is called by the worker only."""
+
+    def __init__(self, node: Node, topic_of: Callable[[str], str]) -> None:
+        self._node = node
+        self._topic_of = topic_of
+        self._vocabulary = node.create_publisher(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
+        self._label_info: Publisher | None = None
+        try:
+            import vision_msgs.msg as kinds
+        except ImportError as error:
+            node.get_logger().warning(
+                f"~/label_info is not published, since vision_msgs cannot be imported ({error}); "
+                "install ros-jazzy-vision-msgs if a consumer such as Nav2's semantic layer needs it"
+            )
+        else:
+            self._kinds = kinds
+            self._label_info = node.create_publisher(kinds.LabelInfo, "~/label_info", LATCHED_QOS)
+
+    @property
+    def topics(self) -> list[str]:
+        return [publisher.topic_name for publisher in self._publishers()]
+
+    def publish(self, vocabulary: Vocabulary) -> None:
+        """Tell that `vocabulary` comes into force now."""
+        stamp = self._node.get_clock().now().to_msg()
+        if self._label_info is not None:
+            self._label_info.publish(label_info_message(vocabulary, stamp, self._kinds))
+        self._vocabulary.publish(vocabulary_message(vocabulary, stamp, self._topic_of))
+
+    def destroy(self) -> None:
+        for publisher in self._publishers():
+            self._node.destroy_publisher(publisher)
+
+    def _publishers(self) -> list[Publisher]:
+        return [publisher for publisher in (self._vocabulary, self._label_info) if publisher is not None]
+
+
+def _watched(publisher: Publisher) -> bool:
+    return bool(publisher.get_subscription_count() > 0)

@@ -1,0 +1,84 @@
+"""`set_vocabulary` and `get_vocabulary`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from ovseg_ros import msg, srv
+from ovseg_ros.errors import OvsegError
+from ovseg_ros.vocabulary import Vocabulary
+
+SERVICE_QOS = QoSProfile(depth=100)
+"""The usual depth of 10 loses the eleventh of calls that come at once, and its caller waits for ever."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A vocabulary that was accepted, and from when on it counts, in words."""
+
+    vocabulary: Vocabulary
+    note: str
+
+
+class VocabularyServices:
+    """The two services, under relative names; there in every state of the node.
+
+    `change(request)` is awaited on the executor thread. It raises an OvsegError to refuse.
+
+    `set_vocabulary` answers only when the vocabulary is in force, and the executor must not wait meanwhile.
+    So its callback is a coroutine: it gives the executor back at `await`, in a callback group that admits
+    many at a time. The executor of ROS 2 Jazzy looks at a waiting coroutine whenever anything wakes it up,
+    and sleeps in between; so whoever completes what is awaited must wake it.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        change: Callable[[srv.SetVocabulary.Request], Awaitable[Accepted]],
+        current: Callable[[], Vocabulary],
+        as_message: Callable[[Vocabulary], msg.Vocabulary],
+    ) -> None:
+        self._node = node
+        self._change = change
+        self._current = current
+        self._as_message = as_message
+        self._services = [
+            node.create_service(
+                srv.SetVocabulary,
+                "set_vocabulary",
+                self._set,
+                qos_profile=SERVICE_QOS,
+                callback_group=ReentrantCallbackGroup(),
+            ),
+            node.create_service(srv.GetVocabulary, "get_vocabulary", self._get, qos_profile=SERVICE_QOS),
+        ]
+
+    @property
+    def names(self) -> list[str]:
+        """The full names of the services."""
+        return [service.service_name for service in self._services]
+
+    async def _set(self, request: Any, response: Any) -> Any:
+        try:
+            accepted = await self._change(request)
+        except Exception as error:  # an exception out of a callback would end the node
+            if not isinstance(error, OvsegError):
+                self._node.get_logger().error(f"set_vocabulary failed: {error!r}")
+            response.success = False
+            response.message = str(error) or repr(error)
+            response.vocabulary = self._as_message(self._current())
+            return response
+        response.success = True
+        response.message = accepted.note
+        response.vocabulary = self._as_message(accepted.vocabulary)
+        return response
+
+    def _get(
+        self, request: srv.GetVocabulary.Request, response: srv.GetVocabulary.Response
+    ) -> srv.GetVocabulary.Response:
+        response.vocabulary = self._as_message(self._current())
+        return response

@@ -1,0 +1,63 @@
+import math
+
+import pytest
+
+from ovseg_ros.node.stamps import (
+    BACKWARDS,
+    FUTURE,
+    MEANINGS,
+    NO_CLOCK,
+    OLD,
+    ZERO,
+    StampWatch,
+    latency,
+)
+
+SECOND = 1_000_000_000
+NOW = 1_700_000_000 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("stamp", "now", "oddity"),
+    [
+        (NOW - SECOND // 10, NOW, None),
+        (NOW + SECOND // 1000, NOW, None),
+        (0, NOW, ZERO),
+        (NOW + SECOND, NOW, FUTURE),
+        (NOW - 3600 * SECOND, NOW, OLD),
+        (NOW, 0, NO_CLOCK),
+    ],
+)
+def test_what_is_odd_about_a_first_stamp(stamp: int, now: int, oddity: str | None) -> None:
+    assert StampWatch().check(stamp, now) == oddity
+    assert oddity is None or oddity in MEANINGS
+
+
+def test_a_jump_back_is_told_once() -> None:
+    watch = StampWatch()
+    stamps = [NOW, NOW + 1, NOW - SECOND, NOW - SECOND + 1]
+    assert [watch.check(stamp, NOW) for stamp in stamps] == [None, None, BACKWARDS, None]
+
+
+def test_stamps_of_zero_are_no_jump() -> None:
+    watch = StampWatch()
+    assert [watch.check(stamp, NOW) for stamp in (NOW, 0, NOW - 5)] == [None, ZERO, None]
+
+
+def test_after_a_reset_an_older_stamp_is_no_jump() -> None:
+    watch = StampWatch()
+    watch.check(NOW, NOW)
+    watch.reset()
+    assert watch.check(NOW - SECOND, NOW) is None
+
+
+def test_latency_is_the_age() -> None:
+    assert latency(NOW - SECOND // 4, NOW) == pytest.approx(0.25)
+    assert latency(NOW + 1000, NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("stamp", "now"), [(0, NOW), (NOW, 0), (NOW + SECOND, NOW), (NOW - 100 * SECOND, NOW)]
+)
+def test_latency_is_unknown_where_the_clocks_do_not_allow_it(stamp: int, now: int) -> None:
+    assert math.isnan(latency(stamp, now))
