@@ -1,8 +1,7 @@
 """`/diagnostics`: how the node is, in a sentence and in numbers, once a second."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
@@ -10,35 +9,15 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from ovseg_ros.node.settings import Phase
-from ovseg_ros.node.statistics import Percentiles, Snapshot
+from ovseg_ros.node.report import Report
+from ovseg_ros.node.specification import Phase
+from ovseg_ros.node.statistics import Percentiles
 
 PERIOD = 1.0
 """Seconds between two messages."""
 
 RECENT = 5.0
 """A rejected, failed or odd frame is a matter of warning for this many seconds."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything that diagnostics tell of one camera."""
-
-    phase: Phase
-    frames: Snapshot = field(default_factory=Snapshot)
-    received: int = 0
-    dropped: int = 0
-    image_topic: str = ""
-    publishers: int = 0
-    stale_after: float = 3.0
-    qos_mismatches: Mapping[str, int] = field(default_factory=dict)
-    engine: Mapping[str, str] = field(default_factory=dict)
-    vocabulary_revision: int = 0
-    classes: int = 0
-    reduced: bool = False
-    failure: str = ""
-    """What keeps the node from being configured, or the last change of vocabulary from coming into force."""
-    clock_missing: bool = False
 
 
 def judge(report: Report) -> tuple[bytes, str]:

@@ -1,18 +1,10 @@
-"""What people are told who start the node: the resolved names, and why nothing happens."""
-
-from collections.abc import Sequence
+"""What people are told when nothing happens: users remap names that do not exist, and get silence."""
 
 from rclpy.node import Node
 
 from ovseg_ros.node.camera import image_topic
 
 TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
-
-
-def names_text(inputs: Sequence[str], outputs: Sequence[str], services: Sequence[str]) -> str:
-    """The names on the graph, as remapping and namespaces made them."""
-    parts = {"inputs": inputs, "outputs": outputs, "services": services}
-    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in parts.items())
 
 
 def missing_publisher_hint(node: Node, transport: str) -> str | None:

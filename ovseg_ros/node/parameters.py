@@ -7,7 +7,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.node.settings import SPECIFICATIONS, ParameterError, Phase, Settings, Specification, Value
+from ovseg_ros.node.settings import SPECIFICATIONS, Settings
+from ovseg_ros.node.specification import ParameterError, Phase, Specification, Value
 
 FILE = "vocabulary.file"
 RESET_BY_FILE: Mapping[str, Value] = {

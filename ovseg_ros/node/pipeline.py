@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.node import Node
 from rclpy.task import Future
 
+from ovseg_ros import msg
 from ovseg_ros.node.camera import Camera
 from ovseg_ros.node.frame_path import FramePath
 from ovseg_ros.node.publishers import CameraOutputs, VocabularyOutputs
@@ -40,6 +41,7 @@ class Pipeline:
         setup: "Setup",
         keeper: VocabularyKeeper,
         output_settings: Callable[[], OutputSettings],
+        as_message: Callable[[Vocabulary], msg.Vocabulary],
         settled: Callable[[], None],
     ) -> None:
         self.engine = engine
@@ -50,7 +52,7 @@ class Pipeline:
         self._setup = setup
         wake = threading.Condition()
         self.camera = Camera(node, wake, CameraOutputs(node))
-        self._vocabulary_outputs = VocabularyOutputs(node, self.camera.outputs.topic_of)
+        self._vocabulary_outputs = VocabularyOutputs(node, as_message)
         path = FramePath(node, {self.camera.slot: self.camera}, self._vocabulary_outputs, output_settings)
         self._worker: FrameWorker[Setup, Any] = FrameWorker(
             [self.camera.slot],
@@ -124,13 +126,14 @@ class Pipeline:
         with self._lock:
             if not self._destroyed:
                 self._setup = setup
+                self._keeper.enforce(setup.vocabulary, self._node.get_clock().now().to_msg())
                 self._worker.offer(setup)
-                self._keeper.enforce(setup.vocabulary)
 
     def _tell(self, outcome: Vocabulary | Exception) -> None:
         if isinstance(outcome, Exception):
-            self.failure = f"a change could not be prepared, the one before stays: {outcome}"
-            self._node.get_logger().error(self.failure)
+            self.failure = f"a change could not be prepared, all stays as before: {outcome}"
+            if self._node.context.ok():
+                self._node.get_logger().error(self.failure)
             return
         self.failure = ""
         self._node.get_logger().info(

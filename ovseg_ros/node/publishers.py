@@ -17,7 +17,7 @@ from ovseg_ros import msg
 from ovseg_ros.drawing import overlay
 from ovseg_ros.node.camera_info import scale_camera_info
 from ovseg_ros.node.image_codec import fill_image
-from ovseg_ros.node.messages import label_info_message, summary_message, vocabulary_message
+from ovseg_ros.node.messages import label_info_message, summary_message
 from ovseg_ros.node.settings import OutputSettings
 from ovseg_ros.vocabulary import Vocabulary
 
@@ -71,10 +71,6 @@ class CameraOutputs:
     def topics(self) -> list[str]:
         """The full names of the topics that are always there."""
         return [publisher.topic_name for publisher in self._fixed]
-
-    def topic_of(self, slug: str) -> str:
-        """The full name of the confidence topic of a class."""
-        return self._node.resolve_topic_name(f"{self._prefix}confidence/{slug}")
 
     def add_classes(self, vocabulary: Vocabulary) -> None:
         """Create the confidence topics that `vocabulary` needs beside those that are there.
@@ -166,9 +162,9 @@ class CameraOutputs:
 class VocabularyOutputs:
     """`~/vocabulary` and `~/label_info`, latched. `publish` is called by the worker only."""
 
-    def __init__(self, node: Node, topic_of: Callable[[str], str]) -> None:
+    def __init__(self, node: Node, as_message: Callable[[Vocabulary], msg.Vocabulary]) -> None:
         self._node = node
-        self._topic_of = topic_of
+        self._as_message = as_message
         self._vocabulary = node.create_publisher(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
         self._label_info: Publisher | None = None
         try:
@@ -188,10 +184,10 @@ class VocabularyOutputs:
 
     def publish(self, vocabulary: Vocabulary) -> None:
         """Tell that `vocabulary` comes into force now."""
-        stamp = self._node.get_clock().now().to_msg()
+        message = self._as_message(vocabulary)
         if self._label_info is not None:
-            self._label_info.publish(label_info_message(vocabulary, stamp, self._kinds))
-        self._vocabulary.publish(vocabulary_message(vocabulary, stamp, self._topic_of))
+            self._label_info.publish(label_info_message(vocabulary, message.header.stamp, self._kinds))
+        self._vocabulary.publish(message)
 
     def destroy(self) -> None:
         for publisher in self._publishers():

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,9 @@ class SerialQueue:
             with self._lock:
                 if self._closed:
                     result = Cancelled("the node was cleaned up before this was done")
-            done(result)
+            try:
+                done(result)
+            except Exception:  # whoever waits for the next piece of work must not wait for ever
+                traceback.print_exc()
             # A large result must not live on in this frame until the next piece of work comes.
             del entry, work, done, result

@@ -3,72 +3,38 @@
 The dataclasses are the one place where a parameter is written down; `parameters.py` declares what is here.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from enum import IntEnum
 from typing import Any, cast
 
-from ovseg_ros.errors import OvsegError
-
-Value = bool | int | float | str | tuple[str, ...]
-
-
-class ParameterError(OvsegError):
-    """A parameter has a value that it cannot have; the message names it, the value and what is allowed."""
-
-
-class Phase(IntEnum):
-    """How far the node has come in its life cycle."""
-
-    UNCONFIGURED = 0
-    INACTIVE = 1
-    ACTIVE = 2
-
-
-def _parameter(
-    default: Value,
-    description: str,
-    *,
-    bounds: tuple[float, float] | None = None,
-    choices: tuple[str, ...] = (),
-    changes_until: Phase | None = Phase.ACTIVE,
-) -> Any:
-    """A field for `Specification`. `changes_until` is the last phase that it may change in; None: never."""
-    metadata = {
-        "description": description,
-        "bounds": bounds,
-        "choices": choices,
-        "changes_until": changes_until,
-    }
-    return field(default=default, metadata=metadata)
+from ovseg_ros.node.specification import Phase, Specification, Value, parameter
 
 
 @dataclass(frozen=True)
 class ModelSettings:
     """Which model is loaded in *configure*, and where it runs."""
 
-    name: str = _parameter(
+    name: str = parameter(
         "ViT-B-16",
         "An open_clip architecture, or a folder with open_clip_config.json and weights.",
         changes_until=Phase.UNCONFIGURED,
     )
-    weights: str = _parameter(
+    weights: str = parameter(
         "openai",
         "An open_clip tag of pretrained weights, or a local file; of no effect where model.name is a folder.",
         changes_until=Phase.UNCONFIGURED,
     )
-    allow_download: bool = _parameter(
+    allow_download: bool = parameter(
         True,
         "Fetch weights from their hub where they are not on this machine.",
         changes_until=Phase.UNCONFIGURED,
     )
-    device: str = _parameter(
+    device: str = parameter(
         "auto",
         "Where the model runs: auto (CUDA where there is a device), cpu, cuda, or cuda:N.",
         changes_until=Phase.UNCONFIGURED,
     )
-    precision: str = _parameter(
+    precision: str = parameter(
         "auto",
         "Arithmetic of the model; auto is half precision on CUDA and float32 on the CPU.",
         changes_until=Phase.UNCONFIGURED,
@@ -79,11 +45,11 @@ class ModelSettings:
 class MethodSettings:
     """How dense class scores come out of the model."""
 
-    name: str = _parameter("clipseg", "The method: clipseg, or a baseline such as maskclip or vanilla.")
-    short_side: int = _parameter(
+    name: str = parameter("clipseg", "The method: clipseg, or a baseline such as maskclip or vanilla.")
+    short_side: int = parameter(
         336, "Short side of the image as the model sees it, in pixels.", bounds=(32, 2048)
     )
-    logit_scale: float = _parameter(
+    logit_scale: float = parameter(
         0.0,
         "Scale of the similarities before the softmax over classes; 0 takes the model's own.",
         bounds=(0, 1000),
@@ -94,19 +60,19 @@ class MethodSettings:
 class InputSettings:
     """How images come in."""
 
-    transport: str = _parameter(
+    transport: str = parameter(
         "raw",
         "raw reads sensor_msgs/Image on `image`; compressed reads CompressedImage on `image/compressed`.",
         choices=("raw", "compressed"),
         changes_until=Phase.INACTIVE,
     )
-    reliability: str = _parameter(
+    reliability: str = parameter(
         "best_effort",
         "Reliability that the subscriptions ask for; best_effort matches every publisher.",
         choices=("best_effort", "reliable"),
         changes_until=Phase.INACTIVE,
     )
-    stale_after: float = _parameter(
+    stale_after: float = parameter(
         3.0, "Diagnostics warn when no image came for this long, in seconds.", bounds=(0.1, 3600)
     )
 
@@ -115,12 +81,12 @@ class InputSettings:
 class OutputSettings:
     """What goes out."""
 
-    size: str = _parameter(
+    size: str = parameter(
         "input",
         "Size of labels and confidence: that of the input image, or the working size that the model saw.",
         choices=("input", "model"),
     )
-    overlay_alpha: float = _parameter(
+    overlay_alpha: float = parameter(
         0.5, "Strength of the colours in the overlay, 0 (image) to 1 (colours only).", bounds=(0, 1)
     )
 
@@ -129,27 +95,27 @@ class OutputSettings:
 class VocabularySettings:
     """The words. What stands in classes, background and threshold goes before what the file says."""
 
-    file: str = _parameter(
+    file: str = parameter(
         "indoor",
         "A vocabulary file, or the name of one that ships with the package. Used where vocabulary.classes is "
         "empty. Setting it at run time empties classes and background and puts threshold to -1.",
     )
-    classes: tuple[str, ...] = _parameter(
+    classes: tuple[str, ...] = parameter(
         (), "The classes; an entry may list synonyms: 'person; pedestrian'. Follows set_vocabulary."
     )
-    background: tuple[str, ...] = _parameter(
+    background: tuple[str, ...] = parameter(
         (),
         "Prompts for everything else; pixels that they win get the label 0. Follows set_vocabulary.",
     )
-    threshold: float = _parameter(
+    threshold: float = parameter(
         -1.0,
         "Pixels whose class is less probable than this are unlabelled (255). Negative: what the file says, "
         "or else what was in force before, at first 0. Follows set_vocabulary.",
         bounds=(-1, 1),
     )
-    templates: str = _parameter(
+    templates: str = parameter(
         "auto",
-        "Prompt templates: the full 80, the short 7, plain (the bare name); auto is short on a CPU.",
+        "Prompt templates: the full 80, the short 7, plain (one); auto is short on a CPU.",
         choices=("auto", "full", "short", "plain"),
     )
 
@@ -163,7 +129,7 @@ class Settings:
     input: InputSettings = field(default_factory=InputSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
-    autostart: bool = _parameter(
+    autostart: bool = parameter(
         True,
         "Configure and activate at start. Set it to false where a lifecycle manager owns the node.",
         changes_until=None,
@@ -201,67 +167,6 @@ class Settings:
             group, _, short = name.rpartition(".")
             found[name] = getattr(getattr(self, group) if group else self, short)
         return found
-
-
-@dataclass(frozen=True)
-class Specification:
-    """What a parameter may be."""
-
-    name: str
-    default: Value
-    description: str
-    bounds: tuple[float, float] | None
-    choices: tuple[str, ...]
-    changes_until: Phase | None
-
-    @property
-    def read_only(self) -> bool:
-        return self.changes_until is None
-
-    @property
-    def allowed(self) -> str:
-        """What may be given, in words."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        if isinstance(self.default, bool):
-            return "true or false"
-        if isinstance(self.default, tuple):
-            return "a list of strings"
-        if isinstance(self.default, str):
-            return "a string"
-        kind = "a whole number" if isinstance(self.default, int) else "a number"
-        return f"{kind} from {self.bounds[0]:g} to {self.bounds[1]:g}" if self.bounds else kind
-
-    def checked(self, value: Any) -> Value:
-        """`value` in the parameter's own type.
-
-        A whole number is taken for a number and an empty list of any type for an empty list of strings, since
-        command lines and YAML cannot tell them apart.
-
-        Raises:
-            ParameterError: the value is of another type or outside the range.
-        """
-        result = self._converted(value)
-        if result is not None and self.choices and result not in self.choices:
-            result = None
-        if result is not None and self.bounds is not None:
-            number = cast(float, result)
-            if not (math.isfinite(number) and self.bounds[0] <= number <= self.bounds[1]):
-                result = None
-        if result is None:
-            raise ParameterError(f"{self.name} must be {self.allowed}; got {value!r}")
-        return result
-
-    def _converted(self, value: Any) -> Value | None:
-        kind = type(self.default)
-        if kind is tuple:
-            if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-                return None
-            entries = tuple(value)
-            return entries if all(isinstance(entry, str) for entry in entries) else None
-        if kind is float and type(value) is int:
-            return float(value)
-        return value if type(value) is kind else None
 
 
 def _specifications() -> Iterator[Specification]:

@@ -4,8 +4,14 @@ import copy
 import threading
 from collections.abc import Sequence
 
-from ovseg_ros.node.settings import Value, VocabularySettings
+from builtin_interfaces.msg import Time
+
+from ovseg_ros.node.settings import VocabularySettings
+from ovseg_ros.node.specification import Value
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, load_vocabulary
+
+REMEMBERED = 100
+"""So many vocabularies may be answered for at a time."""
 
 
 class VocabularyKeeper:
@@ -13,7 +19,7 @@ class VocabularyKeeper:
 
     A vocabulary is *built* when it passed its checks and has ids, and *in force* from the moment at which the
     worker was given it for its next frame. What was built may still fail to be encoded; then `withdraw` it.
-    Everything but `enforce` and `withdraw` is for the executor thread.
+    What builds or checks is for the executor thread.
     """
 
     def __init__(self) -> None:
@@ -22,6 +28,7 @@ class VocabularyKeeper:
         self._newest = Vocabulary(classes=())
         self._in_force: Vocabulary | None = None
         self._described: Vocabulary | None = None
+        self._stamps: dict[int, Time] = {}  # revision -> when it came into force
 
     @property
     def newest(self) -> Vocabulary:
@@ -72,10 +79,18 @@ class VocabularyKeeper:
         self._described = current
         return current
 
-    def enforce(self, vocabulary: Vocabulary) -> None:
-        """`vocabulary` was given to the worker."""
+    def enforce(self, vocabulary: Vocabulary, stamp: Time) -> None:
+        """`vocabulary` was given to the worker, at this time."""
         with self._lock:
             self._in_force = vocabulary
+            self._stamps[vocabulary.revision] = stamp
+            for revision in list(self._stamps)[:-REMEMBERED]:
+                del self._stamps[revision]
+
+    def since(self, vocabulary: Vocabulary) -> Time:
+        """When `vocabulary` came into force; 0 where it did not, or long ago."""
+        with self._lock:
+            return self._stamps.get(vocabulary.revision, Time())
 
     def withdraw(self, vocabulary: Vocabulary) -> None:
         """`vocabulary` could not be encoded: what was in force before stays."""

@@ -5,7 +5,8 @@ from ovseg_ros.node.serial_queue import Cancelled, SerialQueue
 
 
 def test_work_keeps_its_order_and_its_results() -> None:
-    work_queue, results = SerialQueue("test"), []
+    work_queue = SerialQueue("test")
+    results: list[int] = []
     for number in range(20):
         work_queue.submit(lambda number=number: number**2, results.append)
     finished = threading.Event()
@@ -17,10 +18,12 @@ def test_work_keeps_its_order_and_its_results() -> None:
 
 
 def test_an_exception_is_a_result_and_the_next_work_is_done() -> None:
-    work_queue, results = SerialQueue("test"), []
-    work_queue.submit(lambda: 1 / 0, results.append)
+    work_queue = SerialQueue("test")
+    results: list[Any] = []
     finished = threading.Event()
-    work_queue.submit(lambda: "fine", lambda result: (results.append(result), finished.set()))
+    work_queue.submit(lambda: 1 / 0, results.append)
+    work_queue.submit(lambda: "fine", results.append)
+    work_queue.submit(lambda: None, lambda _: finished.set())
     assert finished.wait(10)
     assert isinstance(results[0], ZeroDivisionError)
     assert results[1] == "fine"

@@ -1,38 +1,38 @@
 """A real node in an executor thread of its own, and a probe that publishes, subscribes and calls."""
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
-rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from lifecycle_msgs.msg import Transition  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from rcl_interfaces.srv import SetParametersAtomically  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.node import Node  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
-
-from ovseg_ros.msg import SegmentationSummary  # noqa: E402
-from ovseg_ros.node.image_codec import fill_image  # noqa: E402
-from ovseg_ros.node.process import spin  # noqa: E402
-from ovseg_ros.node.segmenter_node import SegmenterNode  # noqa: E402
-from ovseg_ros.srv import GetVocabulary, SetVocabulary  # noqa: E402
+from ovseg_ros.msg import SegmentationSummary
+from ovseg_ros.node.image_codec import fill_image
+from ovseg_ros.node.process import spin
+from ovseg_ros.node.segmenter_node import SegmenterNode
+from ovseg_ros.srv import GetVocabulary, SetVocabulary
 
 TIMEOUT = 20.0
 LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+    depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 
 
@@ -75,15 +75,21 @@ class Spinning:
 
 
 class Inbox:
-    """The messages of one topic in order of arrival; the last `keep` of them, None for all."""
+    """The messages of one topic in order of arrival; the last `keep` of them, None for all.
 
-    def __init__(self, keep: int | None = None) -> None:
+    `journal` is a list that several inboxes share, to see what came before what.
+    """
+
+    def __init__(self, keep: int | None = None, journal: list[Any] | None = None) -> None:
         self.messages: deque[Any] = deque(maxlen=keep)
         self.count = 0
+        self._journal = journal
 
     def __call__(self, message: Any) -> None:
         self.messages.append(message)
         self.count += 1
+        if self._journal is not None:
+            self._journal.append(message)
 
     def clear(self) -> None:
         self.messages.clear()
@@ -101,9 +107,9 @@ class Probe(Spinning):
         self.images = self.node.create_publisher(Image, "image", 10)
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", 10)
 
-    def collect(self, kind: type, topic: str, latched: bool = False, keep: int | None = None) -> Inbox:
-        inbox = Inbox(keep)
-        profile = LATCHED if latched else QoSProfile(depth=50)
+    def collect(self, kind: type, topic: str, latched: bool = False, **options: Any) -> Inbox:
+        inbox = Inbox(**options)
+        profile = LATCHED if latched else QoSProfile(depth=200)
         self.node.create_subscription(kind, topic, inbox, profile)
         return inbox
 
@@ -140,13 +146,44 @@ class Probe(Spinning):
             time.sleep(1 / rate)
         pytest.fail(f"{what} did not happen within {timeout} s")
 
-    def call(self, kind: type, name: str, request: Any = None, timeout: float = TIMEOUT) -> Any:
+    @contextmanager
+    def feeding(self, rate: float = 100.0) -> Iterator[None]:
+        """A camera that runs beside the test."""
+        stop = threading.Event()
+
+        def run() -> None:
+            while not stop.wait(1 / rate):
+                self.images.publish(self.image())
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def call(
+        self, kind: Any, name: str, request: Any = None, timeout: float = TIMEOUT, again: float = TIMEOUT
+    ) -> Any:
+        """The answer of a service, which is asked once more after each `again` seconds.
+
+        The first answer of another process may be lost: it is sent before the two know each other well.
+        """
         client = self.node.create_client(kind, name)
         try:
             assert client.wait_for_service(timeout), f"{name} is not there"
-            future = client.call_async(request if request is not None else kind.Request())
-            until_true(future.done, f"an answer of {name}", timeout)
-            return future.result()
+            futures: list[Any] = []
+            asked = -math.inf
+
+            def answer() -> Any:
+                nonlocal asked
+                if time.monotonic() - asked >= again:
+                    asked = time.monotonic()
+                    futures.append(client.call_async(request if request is not None else kind.Request()))
+                return next((future for future in futures if future.done()), None)
+
+            return until_true(answer, f"an answer of {name}", timeout).result()
         finally:
             self.node.destroy_client(client)
 

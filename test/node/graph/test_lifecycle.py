@@ -12,6 +12,7 @@ import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+import ovseg_ros.node.pipeline
 from ovseg_ros.msg import Vocabulary
 from ovseg_ros.node.engine import Engine, Setup
 
@@ -202,6 +203,25 @@ def test_ends_during_an_inference(
     assert not labels.messages, "the frame is not published any more"
 
 
+def test_ends_without_waiting_for_a_long_encoding(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = start()
+    encoding, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> None:
+        encoding.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(Engine, "prepare", slow)
+    monkeypatch.setattr(ovseg_ros.node.pipeline, "ENCODING_STOP_TIMEOUT", 0.1)
+    change = Parameter("vocabulary.classes", value=["new words"])
+    assert segmenter.on_executor(lambda: segmenter.node.set_parameters_atomically([change])).successful
+    assert encoding.wait(10)
+    assert segmenter.on_executor(segmenter.node.destroy_node) is False, "a thread is still at work"
+    go_on.set()
+
+
 def test_cleanup_answers_a_call_that_waits_for_its_words(
     start: Callable[..., Any], probe: Any, monkeypatch: pytest.MonkeyPatch, wait_for: Callable[..., Any]
 ) -> None:
@@ -232,9 +252,10 @@ def test_cleanup_answers_a_call_that_waits_for_its_words(
     assert segmenter.phase == "unconfigured"
 
 
-def test_a_wrong_parameter_at_start_is_explained(_ros: None) -> None:
+@pytest.mark.usefixtures("_ros")
+def test_a_wrong_parameter_at_start_is_explained() -> None:
     from ovseg_ros.node.segmenter_node import SegmenterNode
-    from ovseg_ros.node.settings import ParameterError
+    from ovseg_ros.node.specification import ParameterError
 
     with pytest.raises(ParameterError, match=r"output\.size must be one of input, model; got 'huge'"):
         SegmenterNode(parameter_overrides=[Parameter("output.size", value="huge")])

@@ -17,19 +17,12 @@ CONFIG = Path(__file__).resolve().parents[3] / "config" / "segment.yaml"
 @pytest.fixture(autouse=True)
 def _as_before(segmenter: Any, probe: Any) -> Iterator[None]:
     yield
-    before = {
-        "vocabulary.classes": ["floor", "wall"],
-        "vocabulary.background": [""][:0],
-        "method.short_side": 64,
-    }
-    segmenter.on_executor(
-        lambda: segmenter.node.set_parameters_atomically(
-            [
-                Parameter(name, Parameter.Type.STRING_ARRAY if isinstance(value, list) else None, value)
-                for name, value in before.items()
-            ]
-        )
-    )
+    before = [
+        Parameter("vocabulary.classes", value=["floor", "wall"]),
+        Parameter("vocabulary.background", Parameter.Type.STRING_ARRAY, []),
+        Parameter("method.short_side", value=64),
+    ]
+    segmenter.on_executor(lambda: segmenter.node.set_parameters_atomically(before))
 
 
 def value_of(segmenter: Any, name: str) -> Any:
@@ -54,7 +47,7 @@ def test_every_parameter_is_described(segmenter: Any, probe: Any) -> None:
 def test_the_shipped_file_shows_every_parameter_with_its_default() -> None:
     content = yaml.safe_load(CONFIG.read_text())
     (sections,) = content.values()
-    shown = {}
+    shown: dict[str, Any] = {}
     for name, value in sections["ros__parameters"].items():
         shown |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
     assert {name: SPECIFICATIONS[name].checked(value) for name, value in shown.items()} == {

@@ -1,4 +1,4 @@
-"""Publishers that do not fit, clocks that do not run, cameras that fall silent: what diagnostics say of them."""
+"""Publishers that do not fit, clocks that do not run, cameras that fall silent: what is said of them."""
 
 import math
 from collections.abc import Callable

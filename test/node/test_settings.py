@@ -1,0 +1,84 @@
+import array
+import math
+from typing import Any
+
+import pytest
+
+from ovseg_ros.node.settings import SPECIFICATIONS, Settings
+from ovseg_ros.node.specification import ParameterError, Phase
+
+
+def test_defaults_pass_their_own_checks() -> None:
+    assert Settings.from_values(Settings().values()) == Settings()
+    assert set(Settings().values()) == set(SPECIFICATIONS)
+
+
+def test_values_reach_their_place() -> None:
+    settings = Settings.from_values(
+        {
+            "model.name": "ViT-L-14",
+            "vocabulary.classes": ("a", "b"),
+            "autostart": False,
+            "method.short_side": 448,
+        }
+    )
+    assert settings.model.name == "ViT-L-14"
+    assert settings.vocabulary.classes == ("a", "b")
+    assert settings.method.short_side == 448
+    assert not settings.autostart
+    assert settings.output == Settings().output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("vocabulary.threshold", 0, 0.0),
+        ("method.logit_scale", 100, 100.0),
+        ("vocabulary.classes", array.array("q"), ()),
+        ("vocabulary.background", [], ()),
+        ("input.stale_after", 0.1, 0.1),
+        ("method.short_side", 2048, 2048),
+    ],
+)
+def test_what_is_meant_is_taken(name: str, value: Any, expected: Any) -> None:
+    checked = SPECIFICATIONS[name].checked(value)
+    assert checked == expected
+    assert type(checked) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("output.size", "huge", "one of input, model"),
+        ("output.size", 3, "one of input, model"),
+        ("output.overlay_alpha", 1.01, "a number from 0 to 1"),
+        ("output.overlay_alpha", math.nan, "a number from 0 to 1"),
+        ("output.overlay_alpha", -math.inf, "a number from 0 to 1"),
+        ("output.overlay_alpha", True, "a number from 0 to 1"),
+        ("output.overlay_alpha", "0.5", "a number from 0 to 1"),
+        ("method.short_side", 31, "a whole number from 32 to 2048"),
+        ("method.short_side", 64.0, "a whole number from 32 to 2048"),
+        ("method.short_side", True, "a whole number from 32 to 2048"),
+        ("autostart", 1, "true or false"),
+        ("model.name", None, "a string"),
+        ("vocabulary.classes", "road", "a list of strings"),
+        ("vocabulary.classes", ["road", 3], "a list of strings"),
+        ("vocabulary.classes", 3, "a list of strings"),
+    ],
+)
+def test_anything_else_is_refused_with_what_is_allowed(name: str, value: Any, allowed: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Settings.from_values({name: value})
+    assert str(caught.value) == f"{name} must be {allowed}; got {value!r}"
+
+
+def test_only_what_can_change_may_change() -> None:
+    until = {name: entry.changes_until for name, entry in SPECIFICATIONS.items()}
+    assert all(until[name] is Phase.UNCONFIGURED for name in until if name.startswith("model."))
+    assert until["input.transport"] is until["input.reliability"] is Phase.INACTIVE
+    assert until["autostart"] is None
+    assert all(
+        until[name] is Phase.ACTIVE
+        for name in until
+        if name.startswith(("vocabulary.", "method.", "output."))
+    )
