@@ -32,6 +32,7 @@ INTERFACES = {
         "share": "float",
         "mean_confidence": "float",
         "peak_confidence": "float",
+        "confidence_topic": "string",
     },
     "msg.SegmentationSummary": {
         "header": "std_msgs/Header",

@@ -48,12 +48,12 @@ class Changes:
         pipeline = self._pipeline()
         if pipeline is None:
             self.follow()
-            return Accepted(vocabulary, "kept until the node is configured")
+            return Accepted(vocabulary, "kept until the node is configured" + _advice(vocabulary))
         settings = self.settings
         outcome = await pipeline.change(settings.method, settings.vocabulary.templates, vocabulary)
         if isinstance(outcome, Exception):
             raise outcome
-        return Accepted(vocabulary, "in force from the next frame on")
+        return Accepted(vocabulary, "in force from the next frame on" + _advice(vocabulary))
 
     def follow(self) -> None:
         """Make the parameters tell of the vocabulary in force, if they tell of another."""
@@ -83,3 +83,11 @@ class Changes:
         if any(getattr(old.vocabulary, name) != getattr(new.vocabulary, name) for name in WORDS):
             return self.keeper.build_from(new.vocabulary)
         return self.keeper.newest
+
+
+def _advice(vocabulary: Vocabulary) -> str:
+    """What the caller may not expect of these words."""
+    if len(vocabulary.classes) > 1 or vocabulary.background:
+        return ""
+    name = vocabulary.classes[0].name
+    return f"; with one class and no background prompts every pixel is {name!r}: add background prompts"

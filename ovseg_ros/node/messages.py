@@ -1,7 +1,7 @@
 """From the package's own data to ROS messages. No node, no publisher in here."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from std_msgs.msg import ColorRGBA, Header
@@ -34,8 +34,13 @@ def vocabulary_message(vocabulary: Vocabulary, stamp: Any, topic_of: TopicOf) ->
     )
 
 
-def summary_message(segmentation: Any, header: Header, latency: float) -> msg.SegmentationSummary:
-    """What one frame shows; `latency` from its stamp in seconds, NaN where unknown."""
+def summary_message(
+    segmentation: Any, header: Header, latency: float, topics: Mapping[int, str]
+) -> msg.SegmentationSummary:
+    """What one frame shows.
+
+    `latency` is from its stamp, in seconds, NaN where unknown; `topics` are the confidence topics by class id.
+    """
     return msg.SegmentationSummary(
         header=header,
         vocabulary_revision=segmentation.vocabulary.revision,
@@ -46,6 +51,7 @@ def summary_message(segmentation: Any, header: Header, latency: float) -> msg.Se
                 share=stats.share,
                 mean_confidence=stats.mean_confidence,
                 peak_confidence=stats.peak_confidence,
+                confidence_topic=topics[stats.id],
             )
             for stats in segmentation.summary()
         ],

@@ -65,6 +65,7 @@ class CameraOutputs:
         self._by_slug: dict[str, Publisher] = {}
         self._needed: dict[int, set[str]] = {}  # revision -> slugs, from the one in use on
         self._in_use: dict[int, Publisher] = {}  # class id -> publisher
+        self._class_topics: dict[int, str] = {}  # class id -> full name of its topic
         self._destroyed = False
 
     @property
@@ -93,6 +94,7 @@ class CameraOutputs:
         """
         with self._lock:
             self._in_use = {cls.id: self._by_slug[cls.slug] for cls in vocabulary.classes}
+            self._class_topics = {number: publisher.topic_name for number, publisher in self._in_use.items()}
             self._needed = {
                 revision: slugs for revision, slugs in self._needed.items() if revision >= vocabulary.revision
             }
@@ -121,7 +123,7 @@ class CameraOutputs:
                 pixels = segmentation.class_confidence(class_id)
                 self._send_image(publisher, pixels, "mono8", frame.header)
         if _watched(self._summary):
-            self._summary.publish(summary_message(segmentation, frame.header, latency))
+            self._summary.publish(summary_message(segmentation, frame.header, latency, self._class_topics))
         if _watched(self._overlay):
             pixels = overlay(
                 frame.image, segmentation.labels, segmentation.vocabulary, alpha=settings.overlay_alpha

@@ -115,7 +115,8 @@ class VocabularySettings:
     )
     templates: str = parameter(
         "auto",
-        "Prompt templates: the full 80, the short 7, plain (one); auto is short on a CPU.",
+        "Prompt templates: 80 (full), 7 (short) or one (plain); auto is plain for a model that reads short "
+        "texts only, else full on CUDA and short on a CPU.",
         choices=("auto", "full", "short", "plain"),
     )
 

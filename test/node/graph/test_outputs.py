@@ -59,6 +59,7 @@ def test_summary_adds_up(segmenter: Any, probe: Any, summaries: Any, labels: Any
     for entry in summary.classes:
         assert entry.share == pytest.approx((pixels(image) == entry.id).mean(), abs=1e-6)
         assert 0 <= entry.mean_confidence <= 1
+        assert entry.confidence_topic == f"/segmenter/confidence/{entry.name}"
     assert summary.vocabulary_revision == probe.get_vocabulary().revision
     assert summary.inference_ms > 0
     assert 0 < summary.latency_ms < 20_000

@@ -145,12 +145,14 @@ def test_254_classes_and_then_one(
 ) -> None:
     many = probe.set_vocabulary([f"item {number}" for number in range(254)])
     assert many.success, many.message
+    assert "background" not in many.message
     assert sorted(entry.id for entry in many.vocabulary.classes) == list(range(1, 255))
     revision = many.vocabulary.revision
     probe.feed(
         lambda: any(s.vocabulary_revision == revision for s in list(summaries.messages)), "254 classes"
     )
     one = probe.set_vocabulary(["item 7"])
+    assert "add background prompts" in one.message
     assert one.vocabulary.classes[0].id == many.vocabulary.classes[7].id
     summaries.clear()
     summary = probe.feed(
