@@ -39,7 +39,7 @@ def summary_message(
 ) -> msg.SegmentationSummary:
     """What one frame shows.
 
-    `latency` is from its stamp, in seconds, NaN where unknown; `topics` are the confidence topics by class id.
+    `latency` is from its stamp, in seconds, NaN where unknown; `topics` has confidence topics by class id.
     """
     return msg.SegmentationSummary(
         header=header,
