@@ -1,8 +1,8 @@
 """How torch's threads wait for each other; imported before torch, which reads this once.
 
 By default OpenMP's threads spin while they wait. On a robot other processes want the same cores: a thread
-that spins takes the time of the one it waits for, and a frame takes several times as long. Sleeping threads
-cost next to nothing where cores are free. A setting of the user's own stays.
+that spins takes the time of the one it waits for, and a frame takes several times as long. Where cores are
+free, sleeping threads cost some percent. A setting of the user's own stays.
 """
 
 import os
