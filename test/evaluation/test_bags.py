@@ -187,7 +187,12 @@ def test_own_types_and_latched_topics_can_be_written(tmp_path: Path) -> None:
         vocabulary_revision=7,
         classes=[
             types["ovseg_ros/msg/ClassSummary"](
-                id=3, name="road", share=0.5, mean_confidence=0.25, peak_confidence=1.0
+                id=3,
+                name="road",
+                share=0.5,
+                mean_confidence=0.25,
+                peak_confidence=1.0,
+                confidence_topic="/segmenter/confidence/road",
             )
         ],
         unlabelled_share=0.0,
