@@ -8,9 +8,9 @@ import typer
 
 def demo(
     bag: Annotated[
-        Path | None, typer.Option(exists=True, help="A bag or a dataset folder; the sample bag if left out.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Model of the node (see `ovseg models`).")] = "ovseg-tiny",
+        Path, typer.Option(exists=True, help="A bag, or a folder with images/, labels/ and classes.txt.")
+    ],
+    model: Annotated[str, typer.Option(help="Model of the node (see `ovseg models`).")] = "ViT-B-16",
     weights: Annotated[str, typer.Option(help="Its open_clip tag, or a file.")] = "openai",
     vocabulary: Annotated[
         str | None, typer.Option(help="The first words: a file, a shipped name, or classes with commas.")

@@ -29,11 +29,7 @@ from ovseg_ros.evaluation.replay_result import ReplayResult
 from ovseg_ros.evaluation.report import Context, write_report
 from ovseg_ros.evaluation.summary import collect, tell
 from ovseg_ros.evaluation.wording import Words, other_words, read_words, truth_words
-from ovseg_ros.paths import share_directory
 from ovseg_ros.vocabulary import shipped_vocabularies
-
-SAMPLE_BAG = Path("sample_bag")
-"""The bag that ships with the package, below its share directory."""
 
 USUAL_RATE = 10.0
 """Frames a second of a bag that does not say."""
@@ -50,8 +46,8 @@ class DemoError(OvsegError):
 
 def run(
     *,
-    bag: Path | None = None,
-    model: str = "ovseg-tiny",
+    bag: Path,
+    model: str = "ViT-B-16",
     weights: str = "openai",
     vocabulary: str | None = None,
     then: str | None = None,
@@ -64,7 +60,7 @@ def run(
     and `metrics.json` to `output`. Returns the exit status: 1 where the node refused the second vocabulary.
 
     Args:
-        bag: a rosbag, or a dataset folder, of which a bag is made; None: the sample that ships.
+        bag: a rosbag, or a dataset folder, of which a bag is made.
         model, weights, device: the node's parameters of these names.
         vocabulary: what to look for at first: a file, a shipped name, or "road, person; pedestrian". None:
             the classes of the bag's ground truth.
@@ -77,19 +73,20 @@ def run(
     Raises OvsegError on whatever the user can mend.
     """
     console = Console(stderr=True, highlight=False)
-    source = _source(bag)
+    if not bag.exists():
+        raise DemoError(f"{bag} does not exist; expected a bag, or a dataset folder with images/")
     _prepare(output)
     with _graph_of_our_own(), _terminated_as_interrupted():
-        playable = _as_bag(source, output, console)
+        playable = _as_bag(bag, output, console)
         with Bag(playable) as opened, tempfile.TemporaryDirectory(dir=output, prefix=_SCRATCH) as scratch:
             topic = opened.image_topic()
-            first, second = _words(opened.label_names(), vocabulary, then, source)
+            first, second = _words(opened.label_names(), vocabulary, then, bag)
             process = NodeProcess(_parameters(topic, first, model, weights, device), output)
             total = topic.count if limit is None else min(limit, topic.count)
             recording = Path(scratch) / "recording"
             result = _replay(opened, topic, total, process, second, recording, rate, console)
             findings = _examine(recording, topic, result, output, console)
-    metrics = collect(result, findings, source.resolve().name, topic, model)
+    metrics = collect(result, findings, bag.resolve().name, topic, model)
     context = Context(
         title=f"Replay of {metrics['bag']}",
         metrics=metrics,
@@ -107,18 +104,6 @@ def run(
         console.print(f"/set_vocabulary was refused: {result.call.message}", style="bold red", markup=False)
         return 1
     return 0
-
-
-def _source(bag: Path | None) -> Path:
-    source = share_directory() / SAMPLE_BAG if bag is None else Path(bag)
-    if source.exists():
-        return source
-    if bag is not None:
-        raise DemoError(f"{source} does not exist; expected a bag, or a dataset folder with images/")
-    raise DemoError(
-        "no sample bag comes with this version; give a recording of yours and a model, for example\n"
-        "  ovseg demo --bag my_recording --model ViT-B-16 --vocabulary 'road, person; pedestrian, car'"
-    )
 
 
 def _prepare(output: Path) -> None:
