@@ -25,6 +25,7 @@ from ovseg_ros.evaluation.message_types import (
 from ovseg_ros.node.image_codec import decode_compressed, decode_image
 
 TRUTH_TOPIC = "/ground_truth/labels"
+TRUTH_INFO_TOPIC = "/ground_truth/label_info"
 _STORAGE_SUFFIXES = (".mcap", ".db3")
 _NO_TIME = QosTime(0, 0)
 

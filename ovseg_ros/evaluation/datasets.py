@@ -8,21 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from natsort import natsorted
 from PIL import Image
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.evaluation.bags import TRUTH_TOPIC, BagWriter
-from ovseg_ros.evaluation.message_types import COMPRESSED_IMAGE, IMAGE, LABEL_INFO, make_header, message_types
+from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.evaluation.message_types import (
+    COMPRESSED_IMAGE,
+    IMAGE,
+    LABEL_INFO,
+    image_message,
+    label_info_message,
+    make_header,
+    message_types,
+)
 from ovseg_ros.node.image_codec import decode_compressed
 from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
 
 COMPRESSED_TOPIC = "/camera/image/compressed"
 RAW_TOPIC = "/camera/image"
-LABEL_INFO_TOPIC = "/ground_truth/label_info"
 FIRST_STAMP_NS = 1_000_000_000_000
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 
@@ -76,9 +82,9 @@ def make_bag(
             COMPRESSED_TOPIC if compressed else RAW_TOPIC, COMPRESSED_IMAGE if compressed else IMAGE
         )
         if classes:
-            bag.add_topic(LABEL_INFO_TOPIC, LABEL_INFO, latched=True)
+            bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
             bag.add_topic(TRUTH_TOPIC, IMAGE)
-            bag.write(LABEL_INFO_TOPIC, label_info_message(classes, FIRST_STAMP_NS), FIRST_STAMP_NS)
+            bag.write(TRUTH_INFO_TOPIC, label_info_message(classes, FIRST_STAMP_NS), FIRST_STAMP_NS)
         for index, path in enumerate(images):
             stamp = FIRST_STAMP_NS + round(index * 1e9 / rate)
             size = _write_image(bag, path, stamp, compressed)
@@ -113,31 +119,6 @@ def read_labels(path: Path, class_count: int) -> np.ndarray:
             f"0 to {class_count - 1}, or 255 for void"
         )
     return np.where(values == UNLABELLED_ID, values, values + 1).astype(np.uint8)
-
-
-def image_message(pixels: np.ndarray, encoding: str, stamp_ns: int) -> Any:
-    """A sensor_msgs/Image for rosbags of uint8 [H, W] or [H, W, 3], rows without padding."""
-    height, width = pixels.shape[:2]
-    data = np.ascontiguousarray(pixels).reshape(-1)
-    return message_types().types[IMAGE](
-        header=make_header(stamp_ns),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=data.size // height,
-        data=data,
-    )
-
-
-def label_info_message(classes: list[str], stamp_ns: int) -> Any:
-    """A vision_msgs/LabelInfo for rosbags that gives the names the ids 1, 2, 3 and so on."""
-    types = message_types().types
-    entries = [
-        types["vision_msgs/msg/VisionClass"](class_id=number, class_name=name)
-        for number, name in enumerate(classes, start=1)
-    ]
-    return types[LABEL_INFO](header=make_header(stamp_ns), class_map=entries, threshold=0.0)
 
 
 def _images(folder: Path) -> list[Path]:

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.evaluation.bags import Bag, BagWriter, TopicInfo
+from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, Bag, BagWriter, TopicInfo
 from ovseg_ros.evaluation.datasets import make_bag
 from ovseg_ros.evaluation.findings import Findings, examine
 from ovseg_ros.evaluation.frames import read_frames
 from ovseg_ros.evaluation.message_types import COMPRESSED_IMAGE
 from ovseg_ros.evaluation.node_process import NodeProcess
-from ovseg_ros.evaluation.recording import TRUTH_INFO_TOPIC, LabelledBagWriter
+from ovseg_ros.evaluation.recording import LabelledBagWriter
 from ovseg_ros.evaluation.replay_result import ReplayResult
 from ovseg_ros.evaluation.report import Context, write_report
 from ovseg_ros.evaluation.summary import collect, tell

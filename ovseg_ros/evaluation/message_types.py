@@ -1,9 +1,11 @@
 """The message types of bags: ROS 2 Jazzy's own, `vision_msgs/LabelInfo` and this package's."""
 
 import struct
+import sys
 from functools import cache
 from typing import Any
 
+import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -42,6 +44,31 @@ def make_header(stamp_ns: int, frame_id: str = "camera") -> Any:
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     stamp = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
     return types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
+
+
+def image_message(pixels: np.ndarray, encoding: str, stamp_ns: int, frame_id: str = "camera") -> Any:
+    """A sensor_msgs/Image for rosbags of [H, W] or [H, W, C], rows without padding, in native byte order."""
+    height, width = pixels.shape[:2]
+    data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
+    return message_types().types[IMAGE](
+        header=make_header(stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=int(sys.byteorder == "big"),
+        step=data.size // height,
+        data=data,
+    )
+
+
+def label_info_message(classes: list[str], stamp_ns: int) -> Any:
+    """A vision_msgs/LabelInfo for rosbags that gives the names the ids 1, 2, 3 and so on."""
+    types = message_types().types
+    entries = [
+        types["vision_msgs/msg/VisionClass"](class_id=number, class_name=name)
+        for number, name in enumerate(classes, start=1)
+    ]
+    return types[LABEL_INFO](header=make_header(stamp_ns), class_map=entries, threshold=0.0)
 
 
 def header_stamp(cdr: bytes | memoryview) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ovseg_ros.evaluation.bags import TRUTH_TOPIC, Bag, BagMessage, BagWriter
+from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag, BagMessage, BagWriter
 from ovseg_ros.evaluation.frames import Frame
 from ovseg_ros.evaluation.message_types import (
     COMPRESSED_IMAGE,
@@ -28,7 +28,6 @@ SUMMARY_TOPIC = f"/{NODE_NAME}/summary"
 VOCABULARY_TOPIC = f"/{NODE_NAME}/vocabulary"
 LABEL_INFO_TOPIC = f"/{NODE_NAME}/label_info"
 OVERLAY_TOPIC = f"/{NODE_NAME}/overlay/compressed"
-TRUTH_INFO_TOPIC = f"{TRUTH_TOPIC.rpartition('/')[0]}/label_info"
 
 
 @dataclass(frozen=True)

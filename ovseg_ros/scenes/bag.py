@@ -20,13 +20,14 @@ import typer
 
 from ovseg_ros.commands.console import err, progress_bar
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.evaluation.bags import TRUTH_TOPIC, BagWriter
-from ovseg_ros.evaluation.datasets import label_info_message
+from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
 from ovseg_ros.evaluation.message_types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
+    image_message,
+    label_info_message,
     make_header,
     message_types,
 )
@@ -39,7 +40,6 @@ from ovseg_ros.scenes.world import World
 
 IMAGE_TOPIC = "/camera/image/compressed"
 CAMERA_INFO_TOPIC = "/camera/camera_info"
-LABEL_INFO_TOPIC = "/ground_truth/label_info"
 DEPTH_TOPIC = "/ground_truth/depth"
 TF_TOPIC = "/tf"
 
@@ -141,20 +141,21 @@ def write_bag(
     renumbered = np.full(256, 255, np.uint8)
     renumbered[kinds] = np.arange(1, len(kinds) + 1)
     with BagWriter(output) as bag:
-        bag.add_topic(LABEL_INFO_TOPIC, LABEL_INFO, latched=True)
+        bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
         bag.add_topic(IMAGE_TOPIC, COMPRESSED_IMAGE)
         bag.add_topic(CAMERA_INFO_TOPIC, CAMERA_INFO)
         bag.add_topic(TRUTH_TOPIC, IMAGE)
         bag.add_topic(DEPTH_TOPIC, IMAGE)
         bag.add_topic(TF_TOPIC, _TF)
         names = [label_names()[label] for label in kinds]
-        bag.write(LABEL_INFO_TOPIC, label_info_message(names, FIRST_STAMP_NS), FIRST_STAMP_NS)
+        bag.write(TRUTH_INFO_TOPIC, label_info_message(names, FIRST_STAMP_NS), FIRST_STAMP_NS)
         for frame, stamp in zip(frames, stamps.tolist(), strict=True):
             bag.write(TF_TOPIC, _transform(frame.camera, stamp), stamp)
             bag.write(CAMERA_INFO_TOPIC, _camera_info(frame.camera, stamp), stamp)
             bag.write(IMAGE_TOPIC, _jpeg(frame, stamp, quality), stamp)
-            bag.write(TRUTH_TOPIC, _image(renumbered[frame.labels], "mono8", stamp), stamp)
-            bag.write(DEPTH_TOPIC, _image(_millimetres(frame.depth), "16UC1", stamp), stamp)
+            labels, depth = renumbered[frame.labels], _millimetres(frame.depth)
+            bag.write(TRUTH_TOPIC, image_message(labels, "mono8", stamp, CAMERA_FRAME), stamp)
+            bag.write(DEPTH_TOPIC, image_message(depth, "16UC1", stamp, CAMERA_FRAME), stamp)
 
 
 def _millimetres(depth: np.ndarray) -> np.ndarray:
@@ -169,20 +170,6 @@ def _jpeg(frame: Frame, stamp: int, quality: int) -> Any:
     _, data = cv2.imencode(".jpg", frame.color[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     kind = message_types().types[COMPRESSED_IMAGE]
     return kind(header=make_header(stamp, CAMERA_FRAME), format="jpeg", data=np.asarray(data).ravel())
-
-
-def _image(pixels: np.ndarray, encoding: str, stamp: int) -> Any:
-    height, width = pixels.shape
-    data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
-    return message_types().types[IMAGE](
-        header=make_header(stamp, CAMERA_FRAME),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=data.size // height,
-        data=data,
-    )
 
 
 def _camera_info(camera: Camera, stamp: int) -> Any:

@@ -7,8 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.evaluation.datasets import image_message
-from ovseg_ros.evaluation.message_types import IMAGE, SUMMARY, VOCABULARY, make_header, message_types
+from ovseg_ros.evaluation.message_types import (
+    IMAGE,
+    SUMMARY,
+    VOCABULARY,
+    image_message,
+    make_header,
+    message_types,
+)
 from ovseg_ros.evaluation.recording import Answer
 from ovseg_ros.vocabulary import Vocabulary
 

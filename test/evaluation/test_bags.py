@@ -11,7 +11,6 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ovseg_ros.evaluation.bags import Bag, BagError, BagWriter, describe, read_images
-from ovseg_ros.evaluation.datasets import image_message, label_info_message
 from ovseg_ros.evaluation.frames import read_frames
 from ovseg_ros.evaluation.message_types import (
     CAMERA_INFO,
@@ -19,6 +18,8 @@ from ovseg_ros.evaluation.message_types import (
     LABEL_INFO,
     SUMMARY,
     header_stamp,
+    image_message,
+    label_info_message,
     make_header,
     message_types,
     with_header_stamp,

@@ -10,14 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.evaluation.bags import TRUTH_TOPIC, Bag, BagWriter
+from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag, BagWriter
 from ovseg_ros.evaluation.datasets import make_bag
 from ovseg_ros.evaluation.findings import Findings, examine
 from ovseg_ros.evaluation.frames import read_frames
 from ovseg_ros.evaluation.recording import (
     LABELS_TOPIC,
     OVERLAY_TOPIC,
-    TRUTH_INFO_TOPIC,
     VOCABULARY_TOPIC,
     LabelledBagWriter,
     read_labelled,
