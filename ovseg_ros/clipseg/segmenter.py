@@ -1,5 +1,6 @@
 """uint8 images in, labels and confidence out."""
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -208,9 +209,9 @@ class Segmenter:
         short_side = int(0.7 * self.short_side)
         if short_side < 4 * max(self.model.backbone.patch):
             return None
-        other = object.__new__(Segmenter)
-        other.__dict__.update(self.__dict__, short_side=short_side)
-        return other
+        smaller = copy.copy(self)
+        smaller.short_side = short_side
+        return smaller
 
     def _prepare(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Float[Tensor, "b 3 h w"]:
         """Upload as uint8; resize with antialiasing and normalise on the device."""
