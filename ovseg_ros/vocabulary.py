@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ovseg_ros.vocabulary_files import find_vocabulary, read_vocabulary, shipped_files
+from ovseg_ros.vocabulary_files import find_vocabulary, read_vocabulary, shipped_vocabularies
 from ovseg_ros.vocabulary_text import (
     MAX_PROMPT_LENGTH,
     VocabularyError,
@@ -185,11 +185,6 @@ def load_vocabulary(
         )
     except VocabularyError as error:
         raise VocabularyError(f"{path}: {error}") from error
-
-
-def shipped_vocabularies() -> dict[str, Path]:
-    """The vocabularies that come with the package: name to file, in alphabetical order."""
-    return shipped_files()
 
 
 def _parse_classes(classes: Sequence[str]) -> list[tuple[str, ...]]:

@@ -32,7 +32,7 @@ class VocabularyContent:
     thresholds: dict[str, Any] = field(default_factory=dict)
 
 
-def shipped_files() -> dict[str, Path]:
+def shipped_vocabularies() -> dict[str, Path]:
     """The vocabulary files that come with the package: name to path, in alphabetical order."""
     return {
         path.stem: path for path in sorted((share_directory() / "config" / "vocabularies").glob("*.yaml"))
@@ -44,7 +44,7 @@ def find_vocabulary(source: str | Path) -> Path:
     path = Path(os.path.expanduser(source))
     if path.suffix and os.path.isfile(path):  # unlike Path.is_file, never raises: the text may be anything
         return path
-    shipped = shipped_files()
+    shipped = shipped_vocabularies()
     if str(source) in shipped:
         return shipped[str(source)]
     near = difflib.get_close_matches(str(source), shipped, n=1)

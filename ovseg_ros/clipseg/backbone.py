@@ -121,11 +121,10 @@ class Backbone:
         q, k, v = F.linear(normed, attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1)
         return self.split(q), self.split(k), self.split(v)
 
-    def value(self, normed: Float[Tensor, "b n c"], *, bias: bool = True) -> Float[Tensor, "b h n d"]:
-        """v of the last block alone: ``W_v x + b_v``, or without ``b_v``."""
-        attn = self._last.attn
-        weight = attn.in_proj_weight[2 * self.width :]
-        return self.split(F.linear(normed, weight, attn.in_proj_bias[2 * self.width :] if bias else None))
+    def value(self, normed: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
+        """v of the last block alone: ``W_v x + b_v``."""
+        attn, first = self._last.attn, 2 * self.width
+        return self.split(F.linear(normed, attn.in_proj_weight[first:], attn.in_proj_bias[first:]))
 
     def split(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
         """Channels into heads."""

@@ -7,7 +7,6 @@ import torch
 
 from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 
-DEVICES = ("auto", "cuda", "cpu")
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 

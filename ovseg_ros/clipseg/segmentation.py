@@ -71,11 +71,10 @@ class Segmentation:
         """One entry for each class of the vocabulary, in its order."""
         total = self.labels.size
         stats = []
-        for entry in self.vocabulary.classes:
+        for row, entry in enumerate(self.vocabulary.classes, start=self._first_row):
             pixels = int(self._pixels[entry.id])
             mean = float(self._confidence_sums[entry.id]) / (255 * pixels) if pixels else 0.0
-            peak = float(self._peaks[self._row(entry.id)])
-            stats.append(ClassStats(entry.id, entry.name, pixels / total, mean, peak))
+            stats.append(ClassStats(entry.id, entry.name, pixels / total, mean, float(self._peaks[row])))
         return stats
 
     @property
@@ -84,10 +83,15 @@ class Segmentation:
         return int(self._pixels[UNLABELLED_ID]) / self.labels.size
 
     def _row(self, class_id: int) -> int:
-        for index, entry in enumerate(self.vocabulary.classes):
+        for row, entry in enumerate(self.vocabulary.classes, start=self._first_row):
             if entry.id == class_id:
-                return index + bool(self.vocabulary.background)
+                return row
         raise KeyError(f"no class with id {class_id} in the vocabulary")
+
+    @property
+    def _first_row(self) -> int:
+        """Row of the first class in `scores`; the background stands before the classes, if there is one."""
+        return 1 if self.vocabulary.background else 0
 
     @cached_property
     def _pixels(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -118,14 +119,13 @@ class Segmenter:
 
     def cached(self, vocabulary: Vocabulary) -> bool:
         """Whether `encode` needs no pass of the text tower."""
-        return self._text.cached(_prompts(vocabulary))
+        return self._text.cached(list(chain.from_iterable(_groups(vocabulary))))
 
     def encode(self, vocabulary: Vocabulary) -> Classifier:
         """The classifier of a vocabulary. Slow for new words; may run beside `segment` in another thread."""
+        groups = _groups(vocabulary)
         with device_errors():
-            embeddings = torch.from_numpy(self._text.encode(_prompts(vocabulary)))
-        groups = [list(vocabulary.background)] if vocabulary.background else []
-        groups += [list(entry.prompts) for entry in vocabulary.classes]
+            embeddings = torch.from_numpy(self._text.encode(list(chain.from_iterable(groups))))
         longest = max(len(group) for group in groups)
         members, start = [], 0
         for group in groups:
@@ -226,8 +226,7 @@ class Segmenter:
         return pixels.sub_(self._mean).div_(self._std).to(self.model.dtype)
 
 
-def _prompts(vocabulary: Vocabulary) -> list[str]:
-    prompts = list(vocabulary.background)
-    for entry in vocabulary.classes:
-        prompts += entry.prompts
-    return prompts
+def _groups(vocabulary: Vocabulary) -> list[tuple[str, ...]]:
+    """The prompts of each row of scores: the background's, where there are any, then each class's."""
+    background = [vocabulary.background] if vocabulary.background else []
+    return [*background, *(entry.prompts for entry in vocabulary.classes)]

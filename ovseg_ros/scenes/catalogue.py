@@ -6,9 +6,6 @@ from functools import cache
 
 from ovseg_ros.scenes.shapes import Builder, Rgb, furniture, outdoor, small
 
-NO_KIND = 255
-"""Label of pixels without a kind; no such pixel occurs in a finished frame."""
-
 
 @dataclass(frozen=True)
 class Kind:
