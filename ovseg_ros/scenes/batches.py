@@ -44,16 +44,35 @@ def which_are_true(captions: Sequence[Caption], seen: Sequence[Sequence[Seen]]) 
     return torch.tensor([columns[caption.meaning] for caption in captions]).T
 
 
+def merge(parts: Sequence[Sequence[Seen]]) -> list[Seen]:
+    """What a mosaic of equally large parts shows, the largest first."""
+    shares: dict[tuple[str, str | None], float] = {}
+    for part in parts:
+        for entry in part:
+            key = (entry.kind, entry.adjective)
+            shares[key] = shares.get(key, 0.0) + entry.share / len(parts)
+    return sorted((Seen(*key, share) for key, share in shares.items()), key=lambda entry: -entry.share)
+
+
 class BatchMaker(Dataset[Batch]):
     """The batch of a number: its pictures come from the permutation of its epoch, its wordings, mirrorings
-    and brightness from a generator of its own."""
+    and brightness from a generator of its own.
 
-    def __init__(self, pictures: Pictures, size: int, seed: int) -> None:
+    Args:
+        pictures: to choose from.
+        size: pictures in a batch.
+        seed: of order and wordings.
+        mosaics: share of batches whose pictures are each put together of four of the batch, 2 x 2: there the
+            model sees as many patches and things as in a frame, and no more has to be rendered or decoded.
+    """
+
+    def __init__(self, pictures: Pictures, size: int, seed: int, mosaics: float = 0.0) -> None:
         if len(pictures) < size:
             raise ValueError(f"{len(pictures)} pictures are fewer than one batch of {size}")
         self._pictures = pictures
         self._size = size
         self._seed = seed
+        self._mosaics = mosaics
         self._per_epoch = len(pictures) // size
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
         self._tokenize: open_clip.SimpleTokenizer = tokenizer()
@@ -66,12 +85,27 @@ class BatchMaker(Dataset[Batch]):
         chosen = self._order[1][place * self._size : (place + 1) * self._size]
         rng = np.random.default_rng([self._seed, number, 1])
         pictures = np.stack([_vary(self._pictures.decode(index), rng) for index in chosen])
-        captions = [write_caption(self._pictures.seen[index], rng) for index in chosen]
+        seen = [self._pictures.seen[index] for index in chosen]
+        if rng.random() < self._mosaics:
+            pictures, seen = _mosaics(pictures, seen, rng)
+        captions = [write_caption(entry, rng) for entry in seen]
         return Batch(
             torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
             self._tokenize([caption.text for caption in captions]),
-            which_are_true(captions, [self._pictures.seen[index] for index in chosen]),
+            which_are_true(captions, seen),
         )
+
+
+def _mosaics(
+    pictures: np.ndarray, seen: Sequence[list[Seen]], rng: np.random.Generator
+) -> tuple[np.ndarray, list[list[Seen]]]:
+    """As many mosaics as there are pictures, each picture in four of them, once at each corner."""
+    corners = [np.arange(len(pictures)), *(rng.permutation(len(pictures)) for _ in range(3))]
+    above = np.concatenate([pictures[corners[0]], pictures[corners[1]]], axis=2)
+    below = np.concatenate([pictures[corners[2]], pictures[corners[3]]], axis=2)
+    return np.concatenate([above, below], axis=1), [
+        merge([seen[index] for index in four]) for four in zip(*corners, strict=True)
+    ]
 
 
 def _vary(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

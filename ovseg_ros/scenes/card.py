@@ -35,7 +35,7 @@ python -m ovseg_ros.scenes.dataset --output PICTURES
 python -m ovseg_ros.scenes.train --pictures PICTURES --output RUN \\
     --steps {settings.steps} --batch {settings.batch} --rate {settings.rate} \\
     --warm-up {settings.warm_up} --patch-dropout {settings.patch_dropout} \\
-    --late-looks {settings.late_looks} --seed {settings.seed} \\
+    --mosaics {settings.mosaics} --late-looks {settings.late_looks} --seed {settings.seed} \\
     --{"" if settings.bfloat16 else "no-"}bfloat16
 ```
 """

@@ -9,6 +9,7 @@ import open_clip
 import torch
 from jaxtyping import Float, UInt8
 from open_clip.model import CLIP
+from open_clip.transformer import VisionTransformer
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -79,25 +80,26 @@ def export(model: CLIP, config: dict[str, Any], folder: Path, card: str) -> None
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def prepare(pictures: UInt8[Tensor, "b 3 h w"], model: CLIP) -> Float[Tensor, "b 3 s s"]:
+def prepare(pictures: UInt8[Tensor, "b 3 h w"], size: tuple[int, int]) -> Float[Tensor, "b 3 s s"]:
     """RGB pictures as the model wants them: resized as the engine resizes frames, and normalised."""
     mean = torch.tensor(PREPROCESS["mean"], device=pictures.device).view(3, 1, 1) * 255
     std = torch.tensor(PREPROCESS["std"], device=pictures.device).view(3, 1, 1) * 255
-    pixels, size = pictures.float(), model.visual.image_size
+    pixels = pictures.float()
     if pixels.shape[-2:] != size:
         pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True, align_corners=False)
     return (pixels.clamp(0, 255) - mean) / std
 
 
-def encode_pictures(model: CLIP, pixels: Float[Tensor, "b 3 s s"], first_look: int) -> Float[Tensor, "b e"]:
+def encode_pictures(model: CLIP, pixels: Float[Tensor, "b 3 h w"], first_look: int) -> Float[Tensor, "b e"]:
     """Embeddings of length 1 of prepared pictures, whose class token looks at the patches late.
 
     In the first `first_look` blocks the class token sees itself alone, and the patches do not see it. A class
     token that can gather all it needs in early blocks leaves nothing for the last one to say about places;
-    what it can gather late only, the patches have to keep. With 0 this is the ordinary forward pass.
+    what it can gather late only, the patches have to keep. With 0, and in the model's own size, this is the
+    ordinary forward pass.
     """
     visual = model.visual
-    tokens = visual._embeds(pixels)
+    tokens = visual.ln_pre(visual.patch_dropout(_embed(visual, pixels)))
     count = tokens.shape[1]
     apart = torch.zeros(count, count, dtype=torch.bool, device=tokens.device)
     apart[0, 1:] = apart[1:, 0] = True
@@ -106,3 +108,18 @@ def encode_pictures(model: CLIP, pixels: Float[Tensor, "b 3 s s"], first_look: i
         tokens = block(tokens, attn_mask=mask if number < first_look else None)
     pooled, _ = visual._pool(tokens)
     return F.normalize(pooled @ visual.proj, dim=-1)
+
+
+def _embed(visual: VisionTransformer, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1+n c"]:
+    """Class token and patches with their places, which are resized to the grid as the engine does it."""
+    patches = visual.conv1(pixels)
+    places = visual.positional_embedding
+    if patches.shape[2:] != visual.grid_size:
+        native = places[1:].reshape(1, *visual.grid_size, -1).permute(0, 3, 1, 2)
+        resized = F.interpolate(
+            native, patches.shape[2:], mode="bicubic", antialias=True, align_corners=False
+        )
+        places = torch.cat([places[:1], resized.flatten(2).transpose(1, 2)[0]])
+    patches = patches.flatten(2).transpose(1, 2)
+    first = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+    return torch.cat([first, patches], dim=1) + places.to(patches.dtype)

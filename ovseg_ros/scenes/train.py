@@ -27,7 +27,8 @@ def main(
     batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = 256,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
     warm_up: Annotated[int, typer.Option(help="Steps over which the rate rises.")] = 300,
-    patch_dropout: Annotated[float, typer.Option(help="Share of patches left out.")] = 0.25,
+    patch_dropout: Annotated[float, typer.Option(help="Share of patches left out, on average.")] = 0.5,
+    mosaics: Annotated[float, typer.Option(help="Share of steps on mosaics of four pictures.")] = 0.25,
     late_looks: Annotated[
         float, typer.Option(help="Share of steps in which the class token sees the patches late.")
     ] = 0.75,
@@ -50,6 +51,7 @@ def main(
         rate=rate,
         warm_up=warm_up,
         patch_dropout=patch_dropout,
+        mosaics=mosaics,
         late_looks=late_looks,
         bfloat16=bfloat16,
         seed=seed,

@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from jaxtyping import Bool, Float
 from open_clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ovseg_ros.scenes.batches import Batch, BatchMaker, batches
-from ovseg_ros.scenes.dataset import Pictures
+from ovseg_ros.scenes.dataset import PICTURE_SIDE, Pictures
 from ovseg_ros.scenes.errors import TrainingError
 from ovseg_ros.scenes.tiny_clip import build, encode_pictures, prepare
 
@@ -34,7 +36,9 @@ class Settings:
         rate: learning rate at its highest.
         warm_up: steps over which it rises; a cosine takes it to 1 % at the end.
         weight_decay: of AdamW, on matrices.
-        patch_dropout: share of the patches left out of each picture.
+        patch_dropout: share of the patches left out of each picture, on average over the steps; a step draws
+            up to twice as many, so that the model meets few patches and all of them.
+        mosaics: share of steps on mosaics of four pictures (`BatchMaker`).
         late_looks: share of steps in which the class token sees the patches in the last blocks alone
             (`tiny_clip.encode_pictures`).
         bfloat16: whether the forward pass runs in bfloat16 where torch finds it safe.
@@ -46,7 +50,8 @@ class Settings:
     rate: float = 1e-3
     warm_up: int = 300
     weight_decay: float = 0.1
-    patch_dropout: float = 0.25
+    patch_dropout: float = 0.5
+    mosaics: float = 0.25
     late_looks: float = 0.75
     bfloat16: bool = False
     seed: int = 0
@@ -89,7 +94,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.model: CLIP = build(config, settings.patch_dropout).to(device)
         try:
-            self._maker = BatchMaker(pictures, settings.batch, settings.seed)
+            self._maker = BatchMaker(pictures, settings.batch, settings.seed, settings.mosaics)
         except ValueError as error:
             raise TrainingError(f"{error}; render more shards or take a smaller --batch") from error
         matrices = [p for p in self.model.parameters() if p.ndim >= 2]
@@ -122,8 +127,15 @@ class Trainer:
 
     def _take(self, batch: Batch) -> float:
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
-            pixels = prepare(batch.pictures, self.model)
+        tiles = batch.pictures.shape[-1] // PICTURE_SIDE
+        self._drop_patches(tiles)
+        height, width = self.model.visual.image_size
+        # The fused attention of torch is several times slower than the plain one on so few tokens on a CPU.
+        with (
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16),
+            sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext(),
+        ):
+            pixels = prepare(batch.pictures, (tiles * height, tiles * width))
             images = encode_pictures(self.model, pixels, self._draw_first_look())
             texts = self.model.encode_text(batch.tokens, normalize=True)
         loss = contrastive_loss(images.float(), texts.float(), self.model.logit_scale.exp(), batch.true)
@@ -135,6 +147,11 @@ class Trainer:
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, math.log(100))
         return float(loss.detach())
+
+    def _drop_patches(self, tiles: int) -> None:
+        """Draw the share of patches to leave out of this step's pictures; a mosaic keeps twice as many."""
+        kept = 1 - min(0.9, 2 * self.settings.patch_dropout) * float(torch.rand(()))
+        self.model.visual.patch_dropout.prob = 1 - kept * (1 if tiles == 1 else 2 / tiles**2)
 
     def _draw_first_look(self) -> int:
         """Block from which on the class token sees the patches: the first, or one of the last few."""

@@ -100,7 +100,7 @@ def embed_pictures(
     """Embeddings of whole pictures, length 1."""
     model.eval()
     pixels = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).to(device)
-    return F.normalize(model.encode_image(prepare(pixels, model)).float(), dim=-1)
+    return F.normalize(model.encode_image(prepare(pixels, model.visual.image_size)).float(), dim=-1)
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovseg_ros.scenes.batches import BatchMaker, batches, which_are_true
+from ovseg_ros.scenes.batches import BatchMaker, batches, merge, which_are_true
 from ovseg_ros.scenes.caption import Caption, Seen
 from ovseg_ros.scenes.dataset import PICTURE_SIDE, Pictures
 
@@ -67,3 +67,32 @@ def test_every_caption_is_true_of_its_own_picture(painted_pictures: Pictures) ->
     batch = BatchMaker(painted_pictures, 40, seed=0)[2]
     assert batch.true.diagonal().all()
     assert not batch.true.all()
+
+
+def test_a_mosaic_shows_what_its_parts_show() -> None:
+    red, blue = Seen("cube", "red", 0.2), Seen("cube", "blue", 0.1)
+    floor = Seen("floor", None, 0.8)
+    merged = merge([[floor, red], [floor], [floor, blue], [Seen("cube", "red", 0.6)]])
+    assert [(entry.kind, entry.adjective) for entry in merged] == [
+        ("floor", None),
+        ("cube", "red"),
+        ("cube", "blue"),
+    ]
+    assert [entry.share for entry in merged] == pytest.approx([0.6, 0.2, 0.025])
+
+
+def test_mosaics_are_put_together_of_the_batchs_pictures(painted_pictures: Pictures) -> None:
+    plain = BatchMaker(painted_pictures, 16, seed=3)[5]
+    tiled = BatchMaker(painted_pictures, 16, seed=3, mosaics=1.0)[5]
+    side = PICTURE_SIDE
+    assert tiled.pictures.shape == (16, 3, 2 * side, 2 * side)
+    for rows in (slice(0, side), slice(side, None)):
+        for columns in (slice(0, side), slice(side, None)):
+            corner = tiled.pictures[:, :, rows, columns]
+            assert sorted(map(_sum, corner)) == sorted(map(_sum, plain.pictures))
+    assert tiled.true.diagonal().all()
+    assert tiled.true.sum() > plain.true.sum()
+
+
+def _sum(picture: torch.Tensor) -> int:
+    return int(picture.int().sum())

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from ovseg_ros.clipseg import Segmenter, load_model
+from ovseg_ros.clipseg.backbone import Backbone
 from ovseg_ros.scenes.dataset import PICTURE_SIDE, Pictures
 from ovseg_ros.scenes.tiny_clip import (
     CONTEXT,
     MODEL_CONFIG,
     PREPROCESS,
     USUAL_SHORT_SIDE,
+    _embed,
     build,
     encode_pictures,
     export,
@@ -42,8 +44,8 @@ def test_an_exported_model_loads_and_says_the_same(tmp_path: Path) -> None:
     with torch.inference_mode():
         for ours, theirs in (
             (
-                model.encode_image(prepare(pictures, model)),
-                loaded.clip.encode_image(prepare(pictures, model)),
+                model.encode_image(prepare(pictures, model.visual.image_size)),
+                loaded.clip.encode_image(prepare(pictures, model.visual.image_size)),
             ),
             (model.encode_text(tokens), loaded.clip.encode_text(tokens)),
         ):
@@ -61,7 +63,7 @@ def test_the_engine_takes_the_trained_shape(tmp_path: Path) -> None:
 def test_pictures_reach_the_model_in_its_size_and_normalisation() -> None:
     model = build(SMALL_MODEL)
     white = torch.full((1, 3, PICTURE_SIDE, PICTURE_SIDE), 255, dtype=torch.uint8)
-    prepared = prepare(white, model)
+    prepared = prepare(white, model.visual.image_size)
     assert prepared.shape == (1, 3, 96, 96)
     expected = (1 - torch.tensor(PREPROCESS["mean"])) / torch.tensor(PREPROCESS["std"])
     torch.testing.assert_close(prepared.amax(dim=(0, 2, 3)), expected)
@@ -77,7 +79,7 @@ def test_the_usual_short_side_has_whole_patches() -> None:
 def test_a_class_token_that_never_looks_knows_nothing() -> None:
     torch.manual_seed(0)
     model = build(SMALL_MODEL).eval()
-    pixels = prepare(torch.randint(0, 255, (2, 3, 96, 96), dtype=torch.uint8), model)
+    pixels = prepare(torch.randint(0, 255, (2, 3, 96, 96), dtype=torch.uint8), model.visual.image_size)
     ordinary = model.encode_image(pixels, normalize=True)
     torch.testing.assert_close(encode_pictures(model, pixels, 0), ordinary)
     never = encode_pictures(model, pixels, 2)
@@ -85,6 +87,28 @@ def test_a_class_token_that_never_looks_knows_nothing() -> None:
     late = encode_pictures(model, pixels, 1)
     assert (late[0] - late[1]).abs().max() > 1e-3
     assert (late - ordinary).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_other_grids_are_trained_as_the_engine_sees_them() -> None:
+    model = build(SMALL_MODEL).eval()
+    rows, columns = model.visual.grid_size
+    pixels = torch.randn(2, 3, 2 * rows * 24, 3 * columns * 24)
+    ours = model.visual.ln_pre(_embed(model.visual, pixels))
+    torch.testing.assert_close(ours, Backbone(model.visual).embed(pixels))
+
+
+@pytest.mark.parametrize(("tiles", "most"), [(1, 36), (2, 72)])
+def test_a_mosaic_keeps_twice_as_many_patches(tiles: int, most: int, painted_pictures: Pictures) -> None:
+    trainer = Trainer(SMALL_MODEL, Settings(steps=1, batch=8), painted_pictures, torch.device("cpu"))
+    patches = torch.zeros(1, 1 + 36 * tiles**2, 1)
+    trainer.model.train()
+    counts = []
+    for _ in range(200):
+        trainer._drop_patches(tiles)
+        counts.append(trainer.model.visual.patch_dropout(patches).shape[1] - 1)
+    assert 0.1 * most - 1 <= min(counts) < 0.2 * most
+    assert 0.9 * most < max(counts) <= most
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
