@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ovseg_ros.scenes.caption import Caption, Meaning, Seen, is_true, write_caption
+from ovseg_ros.scenes.caption import Caption, Meaning, Seen, facts, write_caption
 from ovseg_ros.scenes.dataset import Pictures
 from ovseg_ros.scenes.tiny_clip import tokenizer
 
@@ -37,10 +37,11 @@ class Batch:
 
 def which_are_true(captions: Sequence[Caption], seen: Sequence[Sequence[Seen]]) -> Bool[Tensor, "p c"]:
     """Whether caption j is true of the picture that shows `seen[i]`."""
+    known = [facts(entry) for entry in seen]
     columns: dict[Meaning, list[bool]] = {}
     for caption in captions:
         if caption.meaning not in columns:
-            columns[caption.meaning] = [is_true(caption.meaning, entry) for entry in seen]
+            columns[caption.meaning] = [caption.meaning <= entry for entry in known]
     return torch.tensor([columns[caption.meaning] for caption in captions]).T
 
 

@@ -77,10 +77,9 @@ class Caption:
     meaning: Meaning
 
 
-def is_true(meaning: Meaning, seen: Sequence[Seen]) -> bool:
-    """Whether everything that a caption claims is seen in a picture."""
-    facts = {(entry.kind, entry.adjective) for entry in seen} | {(entry.kind, None) for entry in seen}
-    return meaning <= facts
+def facts(seen: Sequence[Seen]) -> Meaning:
+    """Everything that can be claimed of a picture: a caption is true of it if its meaning is part of this."""
+    return frozenset((entry.kind, adjective) for entry in seen for adjective in (entry.adjective, None))
 
 
 def write_caption(seen: Sequence[Seen], rng: np.random.Generator, *, full: bool = False) -> Caption:

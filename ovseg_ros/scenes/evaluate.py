@@ -126,8 +126,9 @@ def main(
         if unknown:
             raise SceneError(f"method {unknown[0]!r} is not known; expected one of {', '.join(chosen)}")
         place: Split = "val" if split == "val" else "test"
+        whole = load_model(model, packed=False)
+        zero_shot = measure(whole.clip, whole.tokenize, crops(place), whole.device)
         clip = load_model(model)
-        zero_shot = measure(clip.clip, clip.tokenize, crops(place), clip.device)
         pictures = render_frames(place, frames)
         words = ["; ".join(kind.words) if synonyms else kind.name for kind in KINDS]
         results = {}

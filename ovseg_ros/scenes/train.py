@@ -1,5 +1,7 @@
 """`python -m ovseg_ros.scenes.train`: train ovseg-tiny on cached pictures and write it as a model folder."""
 
+from ovseg_ros.clipseg import waiting  # noqa: F401  # isort: skip  (before torch)
+
 import os
 from dataclasses import asdict
 from pathlib import Path

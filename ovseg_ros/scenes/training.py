@@ -107,6 +107,7 @@ class Trainer:
             lr=settings.rate,
             betas=(0.9, 0.98),
             eps=1e-6,
+            fused=True,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
 

@@ -10,7 +10,7 @@ from open_clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.scenes.caption import is_true, write_caption
+from ovseg_ros.scenes.caption import facts, write_caption
 from ovseg_ros.scenes.catalogue import KINDS, label_of
 from ovseg_ros.scenes.dataset import Pictures
 from ovseg_ros.scenes.tiny_clip import prepare
@@ -61,7 +61,7 @@ def measure(
         texts = embed_texts(model, tokenize([caption.text for caption in captions]), device)
         ranked = (texts @ images.T).argsort(dim=1, descending=True)[:, :5].cpu().numpy()
         for caption, best in zip(captions, ranked, strict=True):
-            hits = [is_true(caption.meaning, pictures.seen[chosen[place]]) for place in best]
+            hits = [caption.meaning <= facts(pictures.seen[chosen[place]]) for place in best]
             first.append(hits[0])
             fifth.append(any(hits))
     return ZeroShot(
