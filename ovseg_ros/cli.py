@@ -7,7 +7,12 @@ import typer
 from typer.core import TyperGroup
 
 from ovseg_ros.commands import bag, console, models
+from ovseg_ros.commands.bench import bench
+from ovseg_ros.commands.compare import compare
 from ovseg_ros.commands.demo import demo
+from ovseg_ros.commands.evaluate import evaluate
+from ovseg_ros.commands.replay import replay
+from ovseg_ros.commands.report import report
 from ovseg_ros.commands.segment import segment
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.paths import share_directory
@@ -40,7 +45,12 @@ app = typer.Typer(
     help="Open-vocabulary segmentation: label every pixel with the words you give.",
 )
 app.command()(segment)
+app.command()(bench)
+app.command()(compare)
 app.command()(demo)
+app.command()(evaluate)
+app.command()(replay)
+app.command()(report)
 app.add_typer(bag.app, name="bag")
 app.add_typer(models.app, name="models")
 

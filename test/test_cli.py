@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,10 +21,10 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """Makes `ovseg bag info` raise the one exception that a test puts in."""
     errors: list[BaseException] = []
 
-    def describe(path: Path) -> None:
+    def inspect_bag(path: Path, **options: Any) -> None:
         raise errors[0]
 
-    monkeypatch.setattr("ovseg_ros.evaluation.bags.describe", describe)
+    monkeypatch.setattr("ovseg_ros.evaluation.bags.info.inspect_bag", inspect_bag)
     return errors
 
 

@@ -1,13 +1,21 @@
 """`ovseg bag`: make a bag of a dataset folder, and say what is in a bag."""
 
+import json
+import math
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from ovseg_ros.commands import console
+
+if TYPE_CHECKING:
+    from ovseg_ros.evaluation.bags.info import BagInfo, ImageTopic
+
+_SHOWN_GAPS = 3
 
 app = typer.Typer(no_args_is_help=True, help="Make bags and look into them.")
 
@@ -19,44 +27,134 @@ def make(
         typer.Argument(
             exists=True,
             file_okay=False,
-            help="Folder with images/ and, for ground truth, labels/ and classes.txt.",
+            help="A dataset folder: images/ with labels/ and classes.txt, or PASCAL VOC, PASCAL Context, "
+            "ADE20K, Cityscapes, COCO-Stuff or CamVid as they are distributed.",
         ),
     ],
     output: Annotated[Path, typer.Option(help="The new bag; must not exist yet.")],
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="folders, pascal_voc, pascal_context, ade20k, cityscapes, coco_stuff, camvid or "
+            "camvid_segnet. By default it is recognised."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="The part of the dataset, such as train. By default the validation part."),
+    ] = None,
     rate: Annotated[float, typer.Option(min=0.001, help="Frames a second.")] = 10.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many frames.")] = None,
     compressed: Annotated[
         bool, typer.Option("--compressed/--raw", help="The files' own JPEG or PNG, or plain pixels.")
     ] = True,
 ) -> None:
     """Write a rosbag2 (mcap) of a dataset folder."""
-    from ovseg_ros.evaluation.datasets import make_bag
+    from ovseg_ros.evaluation.datasets.dataset import make_bag
 
     with console.progress_bar("frames") as progress:
         task = progress.add_task("writing", total=None)
         summary = make_bag(
             folder,
             output,
+            layout=layout,
+            split=split,
             rate=rate,
+            limit=limit,
             compressed=compressed,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
+    part = f" {summary.split}" if summary.split else ""
     console.say(
-        f"{summary.path}: {summary.frames} frames ({summary.seconds:.1f} s), "
-        f"{summary.labelled} with ground truth"
+        f"{summary.path}: {summary.frames} frames ({summary.seconds:.1f} s) of the layout "
+        f"{summary.layout}{part}, {summary.labelled} with ground truth of {len(summary.classes)} classes"
     )
 
 
 @app.command()
 def info(
-    bag: Annotated[Path, typer.Argument(exists=True, help="rosbag2 folder, .mcap, .db3 or .bag.")],
+    bag: Annotated[
+        Path, typer.Argument(exists=True, help="rosbag2 folder, or a .mcap, .db3 or ROS 1 .bag file.")
+    ],
+    labels_topic: Annotated[
+        str | None, typer.Option(help="The topic with the ground truth, if not /ground_truth/labels.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only what the index says: no image sizes, no gaps.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write all of it to this file.")
+    ] = None,
 ) -> None:
-    """List the topics of a bag."""
-    from ovseg_ros.evaluation.bags import describe
+    """Tell the topics, times, cameras and ground truth of a bag, and what is damaged in it."""
+    from ovseg_ros.evaluation.bags.info import inspect_bag
 
-    table = Table("topic", "type")
+    with console.progress_bar("images") as progress:
+        task = progress.add_task("reading", total=None)
+        found = inspect_bag(
+            bag,
+            labels_topic=labels_topic,
+            quick=quick,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for warning in found.warnings:
+        console.warning(warning)
+    _tell(found)
+    if json_file is not None:
+        text = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
+        json_file.write_text(text + "\n", encoding="utf-8")
+
+
+def _tell(found: "BagInfo") -> None:
+    files = f"{len(found.files)} file{'s' * (len(found.files) > 1)}, {_size(found.file_bytes)}"
+    compression = "" if found.compression == "none" else f", {found.compression}"
+    console.say(f"{found.path}: {found.storage}{compression}, {files}")
+    if found.start_ns:
+        start = datetime.fromtimestamp(found.start_ns / 1e9, tz=timezone.utc)
+        messages = sum(topic.count for topic in found.topics)
+        console.say(f"{found.seconds:.3f} s from {start:%Y-%m-%d %H:%M:%S} UTC, {messages} messages")
+    table = Table()
+    table.add_column("topic", overflow="fold")
+    table.add_column("type", overflow="fold")
     table.add_column("messages", justify="right")
     table.add_column("rate", justify="right")
-    for topic in describe(bag):
+    for topic in found.topics:
         rate = "-" if topic.rate is None else f"{topic.rate:.1f} Hz"
         table.add_row(Text(topic.name), topic.type, str(topic.count), rate)
     console.out.print(table)
+    for image in found.images:
+        _tell_images(image, image.topic.name in found.cameras)
+    if not found.cameras:
+        console.say("no camera: there is no colour image topic with messages")
+    if found.truth is None:
+        console.say("no ground truth: there is no /ground_truth/labels; --labels-topic names another topic")
+        return
+    matched = (
+        "" if found.truth.matched is None else f", {found.truth.matched} images with labels of their stamp"
+    )
+    names = ", ".join(f"{number} {name}" for number, name in found.truth.classes.items())
+    console.say(f"ground truth: {found.truth.topic}, {found.truth.labels} label images{matched}")
+    console.say(f"  classes: {names or 'no names (there is no LabelInfo beside it)'}")
+
+
+def _tell_images(image: "ImageTopic", is_camera: bool) -> None:
+    counts = sorted(image.sizes.items(), key=lambda entry: -entry[1])
+    sizes = ", ".join(
+        f"{width} x {height}" + (f" ({count})" if len(counts) > 1 else "")
+        for (width, height), count in counts
+    )
+    kind = "camera" if is_camera else "images"
+    formats = ", ".join(sorted(image.formats))
+    data = _size(image.data_bytes)
+    console.say(f"{kind} {image.topic.name}: {sizes or 'unknown size'}, {formats}, {data} of images")
+    for gap in image.gaps[:_SHOWN_GAPS]:
+        console.say(f"  gap of {gap.seconds:.2f} s at {gap.start_s:.2f} s")
+    if len(image.gaps) > _SHOWN_GAPS:
+        console.say(f"  and {len(image.gaps) - _SHOWN_GAPS} more gaps")
+
+
+def _size(count: float) -> str:
+    if count < 1024:
+        return f"{count:.0f} B"
+    power = min(3, int(math.log(count, 1024)))
+    return f"{count / 1024**power:.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"

@@ -1,5 +1,8 @@
 """What the commands say: results on stdout, warnings and progress on stderr."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -42,6 +45,24 @@ def progress_bar(unit: str) -> Progress:
         console=err,
         disable=not err.is_terminal,
     )
+
+
+class Stages:
+    """The stages of a long run as progress bars on stderr, in `unit`s."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
+    @contextmanager
+    def stage(self, what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+        """A part of the run, of about so many steps; the function that it gives takes one step."""
+        with progress_bar(self._unit) as progress:
+            task = progress.add_task(what, total=total)
+            yield lambda: progress.advance(task)
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know."""
+        warning(text)
 
 
 class _RateColumn(ProgressColumn):

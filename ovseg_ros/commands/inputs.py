@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from natsort import natsorted, ns
 
+from ovseg_ros.commands import console
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.image_header import read_header
 
@@ -153,21 +154,23 @@ class BagSource(Source):
     kind = "bag"
 
     def frames(self) -> Iterator[Frame]:
-        from ovseg_ros.evaluation.bags import Bag
+        from ovseg_ros.evaluation.bags.bag import Bag
 
         with Bag(self.path) as bag:
             messages = bag.messages([bag.image_topic(self.topic).name])
             for index, message in self.selection.take(enumerate(messages)):
                 yield Frame(index, message.stamp_ns, partial(bag.decode_image, message))
+            for warning in bag.warnings:
+                console.warning(warning)
 
     def count(self) -> int:
-        from ovseg_ros.evaluation.bags import Bag
+        from ovseg_ros.evaluation.bags.bag import Bag
 
         with Bag(self.path) as bag:
             return self.selection.count(bag.image_topic(self.topic).count)
 
     def rate(self) -> float:
-        from ovseg_ros.evaluation.bags import Bag
+        from ovseg_ros.evaluation.bags.bag import Bag
 
         with Bag(self.path) as bag:
             rate = bag.image_topic(self.topic).rate

@@ -1,6 +1,5 @@
 """What `ovseg segment` writes: overlays with a legend, label and confidence pictures, and classes.json."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import numpy as np
 from ovseg_ros.commands.inputs import Frame, ImageSource, Source
 from ovseg_ros.drawing import overlay, with_legend
 from ovseg_ros.video import VideoWriter
-from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
 
 if TYPE_CHECKING:
     from ovseg_ros.clipseg import Segmentation
@@ -50,21 +48,6 @@ def open_writer(source: Source, options: OutputOptions) -> Iterator[FrameWriter]
         yield writer
     finally:
         writer.close()
-
-
-def write_classes(path: Path, vocabulary: Vocabulary) -> None:
-    """Write what the ids in the label pictures mean, as JSON."""
-    classes = [
-        {"id": cls.id, "name": cls.name, "synonyms": cls.synonyms, "color": cls.color}
-        for cls in vocabulary.classes
-    ]
-    content = {
-        "classes": classes,
-        "background": {"id": BACKGROUND_ID, "prompts": vocabulary.background},
-        "unlabelled": {"id": UNLABELLED_ID, "threshold": vocabulary.threshold},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 class _ImageWriter:

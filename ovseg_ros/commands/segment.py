@@ -132,7 +132,8 @@ def segment(
     Exit status: 0 all went well, 1 something failed (the rest is done), 2 bad usage, 130 interrupted.
     """
     from ovseg_ros.commands.inputs import Selection, find_sources
-    from ovseg_ros.commands.outputs import OutputOptions, write_classes
+    from ovseg_ros.commands.outputs import OutputOptions
+    from ovseg_ros.evaluation.label_files import write_classes
 
     words = _vocabulary(vocabulary, classes, background, threshold)
     sources = find_sources(inputs, output, Selection(every, limit), topic)

@@ -1,15 +1,17 @@
 """The labelled bag: a replayed bag's images and truth with what the node answered, in order of time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag, BagMessage, BagWriter
-from ovseg_ros.evaluation.frames import Frame
-from ovseg_ros.evaluation.message_types import (
+from ovseg_ros.evaluation.bags.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag, BagWriter
+from ovseg_ros.evaluation.bags.frames import Frame
+from ovseg_ros.evaluation.bags.message_types import (
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
@@ -18,7 +20,7 @@ from ovseg_ros.evaluation.message_types import (
     make_header,
     message_types,
 )
-from ovseg_ros.evaluation.node_process import NODE_NAME
+from ovseg_ros.evaluation.online.graph_names import NODE_NAME
 from ovseg_ros.vocabulary import Vocabulary, VocabularyClass
 from ovseg_ros.vocabulary_text import color_of
 
@@ -28,6 +30,7 @@ SUMMARY_TOPIC = f"/{NODE_NAME}/summary"
 VOCABULARY_TOPIC = f"/{NODE_NAME}/vocabulary"
 LABEL_INFO_TOPIC = f"/{NODE_NAME}/label_info"
 OVERLAY_TOPIC = f"/{NODE_NAME}/overlay/compressed"
+_LOGGED = {LABELS_TOPIC: IMAGE, CONFIDENCE_TOPIC: IMAGE, SUMMARY_TOPIC: SUMMARY}
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,6 @@ class LabelledBagWriter:
             self._write(CONFIDENCE_TOPIC, answer.confidence, log_ns)
             self._write(SUMMARY_TOPIC, answer.summary, log_ns)
 
-    def copy(self, message: BagMessage) -> None:
-        """A message of another labelled bag."""
-        self._write(message.topic, message.data, message.log_ns)
-
     def write_overlay(self, picture: np.ndarray, stamp_ns: int, log_ns: int) -> None:
         """The overlay of a frame, uint8 [H, W, 3] RGB, as JPEG."""
         jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].reshape(-1)
@@ -99,45 +98,39 @@ class LabelledBagWriter:
         self._bag.write_cdr(topic, data, self._last_ns)
 
 
-@dataclass
-class LabelledFrame:
-    """A frame of a labelled bag, decoded where it is asked for; `messages` are the frame's, as they stand
-    in the bag, with the vocabularies that came between it and the next."""
+class AnswerLog:
+    """The answers of a run on disk, by the number of the frame; use as a context manager while writing.
 
-    image: BagMessage
-    messages: list[BagMessage] = field(default_factory=list)
-    parts: dict[str, BagMessage] = field(default_factory=dict)
-    vocabulary: Vocabulary | None = None
+    They are kept as a bag in which the time of a message is the frame's number: no image is written while a
+    run is measured, and memory does not grow with it.
+    """
 
-    @property
-    def stamp_ns(self) -> int:
-        """The image's header stamp."""
-        return self.image.stamp_ns
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bag = BagWriter(path)
 
+    def __enter__(self) -> "AnswerLog":
+        self._bag.__enter__()
+        for name, kind in _LOGGED.items():
+            self._bag.add_topic(name, kind)
+        return self
 
-def read_labelled(bag: Bag, image_topic: str) -> Iterator[LabelledFrame]:
-    """The frames of a labelled bag; those that were answered have a `vocabulary`."""
-    vocabularies: dict[int, Vocabulary] = {}
-    frame: LabelledFrame | None = None
-    before: list[BagMessage] = []
-    for message in bag.messages([topic.name for topic in bag.topics]):
-        if message.topic == image_topic:
-            if frame is not None:
-                yield frame
-            frame = LabelledFrame(message, before, {})
-            before = []
-        if message.topic == VOCABULARY_TOPIC:
-            vocabulary = read_vocabulary_message(bag.read(message))
-            vocabularies[vocabulary.revision] = vocabulary
-        if frame is None:
-            before.append(message)
-            continue
-        frame.messages.append(message)
-        frame.parts[message.topic] = message
-        if message.topic == SUMMARY_TOPIC:
-            frame.vocabulary = vocabularies[bag.read(message).vocabulary_revision]
-    if frame is not None:
-        yield frame
+    def __exit__(self, *exception: object) -> None:
+        self._bag.__exit__(*exception)
+
+    def write(self, number: int, labels: bytes, confidence: bytes, summary: bytes) -> None:
+        """The answer to a frame, as CDR bytes."""
+        for name, data in zip(_LOGGED, (labels, confidence, summary), strict=True):
+            self._bag.write_cdr(name, data, number)
+
+    def read(self) -> Iterator[tuple[int, Answer]]:
+        """The answers in the order of the frames' numbers, once writing has ended."""
+        with Bag(self._path) as bag:
+            for number, group in groupby(bag.messages(list(_LOGGED)), key=lambda message: message.log_ns):
+                parts = {message.topic: message for message in group}
+                labels, confidence, summary = (parts[name].data for name in _LOGGED)
+                revision = bag.read(parts[SUMMARY_TOPIC]).vocabulary_revision
+                yield number, Answer(labels, confidence, summary, int(revision))
 
 
 def read_vocabulary_message(message: Any) -> Vocabulary:

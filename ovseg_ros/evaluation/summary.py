@@ -1,9 +1,10 @@
-"""The figures of a replay: as a file for programs and as a table for people."""
+"""The figures of a run: as a file for programs and as a table for people."""
 
 import os
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,99 +12,90 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from ovseg_ros.evaluation.bags import TopicInfo
-from ovseg_ros.evaluation.findings import Findings
-from ovseg_ros.evaluation.replay_result import ReplayResult
+from ovseg_ros.evaluation.findings import Findings, Phase
+from ovseg_ros.evaluation.quality import Quality
+from ovseg_ros.evaluation.report.figures import percent
+
+_FILES = (
+    ("index.html", "the report: open it in a browser"),
+    ("overlay.webm", "the video"),
+    ("labelled/labelled.mcap", "the labelled bag: open it in Foxglove with config/foxglove_layout.json"),
+    ("metrics.json", "all figures"),
+    ("calibration.yaml", "parameters for the node"),
+)
 
 
 def collect(
-    result: ReplayResult, findings: Findings, bag: str, topic: TopicInfo, model: str
+    findings: Findings, *, kind: str, bag: str, image_topic: str, model: str, method: str, device: str
 ) -> dict[str, Any]:
-    """What goes into metrics.json: shares 0..1, times in ms and s, None where there is nothing to tell."""
-    scores, call = findings.scores, result.call
-    percentiles = np.percentile(findings.latencies, [50, 95, 99]).tolist()
+    """What every run puts into metrics.json: shares 0..1, times in ms and s, None where there is nothing to
+    tell. `kind` is demo, evaluate or replay."""
     return {
-        "frames_in": result.frames_in,
-        "frames_out": result.frames_out,
-        "frames_dropped": result.frames_in - result.frames_out,
-        "miou": scores.mean_iou if scores else None,
-        "pixel_accuracy": scores.pixel_accuracy if scores else None,
-        "per_class_iou": scores.per_class_iou if scores else {},
-        "latency_ms": {
-            **dict(zip(("p50", "p95", "p99"), percentiles, strict=True)),
-            "max": max(findings.latencies),
-        },
+        "kind": kind,
+        **_quality(findings.quality),
         "vocabulary_revisions": [phase.vocabulary.revision for phase in findings.phases],
-        "phases": [
-            {
-                "revision": phase.vocabulary.revision,
-                "classes": ["; ".join(entry.prompts) for entry in phase.vocabulary.classes],
-                "background": list(phase.vocabulary.background),
-                "frames": phase.frames,
-                "miou": phase.scores.mean_iou,
-                "pixel_accuracy": phase.scores.pixel_accuracy,
-                "per_class_iou": phase.scores.per_class_iou,
-                "ignored": list(phase.ignored),
-            }
-            for phase in findings.phases
-        ],
-        "set_vocabulary": None
-        if call is None
-        else {
-            "before_frame": call.before_frame,
-            "reply_ms": call.seconds * 1e3,
-            "success": call.success,
-            "message": call.message,
-        },
-        "model": result.node.get("model", model),
-        "method": result.node.get("method", "unknown"),
-        "device": result.node.get("device", "unknown"),
+        "phases": [_phase(phase) for phase in findings.phases],
+        "model": model,
+        "method": method,
+        "device": device,
         "bag": bag,
-        "image_topic": topic.name,
-        "rate": {"bag": topic.rate, "sent": result.rate},
-        "seconds": result.seconds,
-        "held_seconds": result.held_seconds,
-        "repeated_stamps": result.repeated_stamps,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "image_topic": image_topic,
+        "command": command(),
         "machine": machine(),
         "per_frame": [vars(frame) for frame in findings.frames],
     }
 
 
-def tell(console: Console, findings: Findings, metrics: dict[str, Any], output: Path) -> None:
-    """The figures as a table, and where everything lies."""
-    table = Table("vocabulary", "words", "frames", "mean IoU", "pixel accuracy")
+def latency_figures(latencies: Sequence[float]) -> dict[str, float | None]:
+    """p50, p95, p99 and max of times in ms; None of no time."""
+    if not latencies:
+        return dict.fromkeys(("p50", "p95", "p99", "max"))
+    p50, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist()
+    return {"p50": p50, "p95": p95, "p99": p99, "max": max(latencies)}
+
+
+def quality_table(findings: Findings) -> Table:
+    """A row a vocabulary, and one over all where there are several; "pixels" is the share of right ones."""
+    table = Table("vocabulary")
+    for name in ("frames", "mean IoU", "pixels", "boundary F", "ECE", "flicker"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("words", no_wrap=True, overflow="ellipsis")
     for phase in findings.phases:
         names = ", ".join(entry.name for entry in phase.vocabulary.classes)
-        table.add_row(
-            str(phase.vocabulary.revision),
-            names,
-            str(phase.frames),
-            percent(phase.scores.mean_iou),
-            percent(phase.scores.pixel_accuracy),
-        )
-    scores = percent(metrics["miou"]), percent(metrics["pixel_accuracy"])
-    table.add_row("all", "", str(metrics["frames_out"]), *scores)
-    console.print(table)
-    latency = metrics["latency_ms"]
-    console.print(
-        f"{metrics['frames_in']} frames sent, {metrics['frames_dropped']} dropped; latency p50 "
-        f"{latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms, p99 {latency['p99']:.0f} ms; "
-        f"{metrics['model']} on {metrics['device']}"
-    )
-    for name, what in (
-        ("index.html", "the report: open it in a browser"),
-        ("overlay.webm", "the video"),
-        ("labelled/labelled.mcap", "the labelled bag: open it in Foxglove with config/foxglove_layout.json"),
-        ("metrics.json", "all figures"),
-    ):
-        console.print(f"  {output / name}  [dim]{what}[/dim]", soft_wrap=True)
+        revision = str(phase.vocabulary.revision)
+        table.add_row(revision, str(phase.frames), *_cells(phase.quality), Text(names))
+    if len(findings.phases) > 1:
+        frames = sum(phase.frames for phase in findings.phases)
+        table.add_row("all", str(frames), *_cells(findings.quality))
+    return table
 
 
-def percent(value: float | None) -> str:
-    """A share as people read it; a dash where there is none."""
-    return "-" if value is None else f"{100 * value:.1f} %"
+def class_table(quality: Quality) -> Table:
+    """IoU, boundary F and share of the truth of each class, the largest first."""
+    table = Table("class")
+    for name in ("share", "IoU", "boundary F"):
+        table.add_column(name, justify="right")
+    truth = quality.confusion.sum(axis=1)
+    for place in np.argsort(-truth, kind="stable").tolist():
+        name = quality.classes[place]
+        share = int(truth[place]) / quality.pixels if quality.pixels else None
+        figures = (share, quality.per_class_iou[name], quality.per_class_boundary_f[name])
+        table.add_row(Text(name), *map(percent, figures))
+    return table
+
+
+def tell_files(console: Console, output: Path) -> None:
+    """Where everything lies."""
+    for name, what in _FILES:
+        if (output / name).exists():
+            console.print(Text(f"  {output / name}  ").append(what, style="dim"), soft_wrap=True)
+
+
+def command() -> str:
+    """The command line of this program."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def machine() -> dict[str, str]:
@@ -115,6 +107,30 @@ def machine() -> dict[str, str]:
         "open_clip": _version("open_clip_torch"),
         "ovseg_ros": _version("ovseg_ros"),
     }
+
+
+def _quality(quality: Quality | None) -> dict[str, Any]:
+    if quality is None:
+        return {"miou": None, "pixel_accuracy": None, "per_class_iou": {}}
+    return quality.figures()
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    return {
+        **_quality(phase.quality),
+        "revision": phase.vocabulary.revision,
+        "classes": ["; ".join(entry.prompts) for entry in phase.vocabulary.classes],
+        "background": list(phase.vocabulary.background),
+        "frames": phase.frames,
+        "ignored": list(phase.ignored),
+    }
+
+
+def _cells(quality: Quality | None) -> list[str]:
+    if quality is None:
+        return ["-"] * 5
+    shares = (quality.miou, quality.pixel_accuracy, quality.boundary_f, quality.ece, quality.flicker)
+    return [percent(value) for value in shares]
 
 
 def _processor() -> str:

@@ -7,14 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.evaluation.message_types import (
-    IMAGE,
-    SUMMARY,
-    VOCABULARY,
-    image_message,
-    make_header,
-    message_types,
-)
+from ovseg_ros.evaluation.answer_messages import make_answer
 from ovseg_ros.evaluation.recording import Answer
 from ovseg_ros.vocabulary import Vocabulary
 
@@ -41,7 +34,7 @@ def _write_dataset(folder: Path, count: int = 12, suffix: str = "jpg") -> list[n
     return all_labels
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_dataset() -> Callable[..., list[np.ndarray]]:
     """Writes a dataset folder: (folder, count, suffix) -> labels."""
     return _write_dataset
@@ -65,43 +58,5 @@ class MadeUpAnswers:
 
     def answer(self, labels: np.ndarray, revision: int, stamp_ns: int) -> Answer:
         """An answer with these labels and a confidence of 200 everywhere."""
-        types = message_types()
-        summary = types.types[SUMMARY](
-            header=make_header(stamp_ns),
-            vocabulary_revision=revision,
-            classes=[],
-            unlabelled_share=0.0,
-            inference_ms=5.0,
-            latency_ms=float("nan"),
-        )
-        confidence = np.full_like(labels, 200)
-        return Answer(
-            bytes(types.serialize_cdr(image_message(labels, "mono8", stamp_ns), IMAGE)),
-            bytes(types.serialize_cdr(image_message(confidence, "mono8", stamp_ns), IMAGE)),
-            bytes(types.serialize_cdr(summary, SUMMARY)),
-            revision,
-        )
-
-    def vocabulary(self, vocabulary: Vocabulary) -> bytes:
-        """The message for `~/vocabulary`."""
-        types = message_types()
-        color = types.types["std_msgs/msg/ColorRGBA"](r=0.0, g=0.0, b=0.0, a=1.0)
-        classes = [
-            types.types["ovseg_ros/msg/VocabularyClass"](
-                id=entry.id,
-                name=entry.name,
-                synonyms=list(entry.synonyms),
-                threshold=vocabulary.threshold_of(entry),
-                color=color,
-                confidence_topic=f"/segmenter/confidence/{entry.slug}",
-            )
-            for entry in vocabulary.classes
-        ]
-        message = types.types[VOCABULARY](
-            header=make_header(1),
-            revision=vocabulary.revision,
-            classes=classes,
-            background=list(vocabulary.background),
-            threshold=vocabulary.threshold,
-        )
-        return bytes(types.serialize_cdr(message, VOCABULARY))
+        vocabulary = Vocabulary(classes=(), revision=revision)
+        return make_answer(labels, np.full_like(labels, 200), vocabulary, [], 5.0, stamp_ns)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from ovseg_ros.evaluation.bags.bag import TRUTH_TOPIC
+from ovseg_ros.evaluation.datasets.dataset import COMPRESSED_TOPIC
 from ovseg_ros.evaluation.recording import CONFIDENCE_TOPIC, LABELS_TOPIC, OVERLAY_TOPIC
 from ovseg_ros.paths import share_directory
 
@@ -28,4 +30,4 @@ def test_the_recorded_tab_shows_what_the_labelled_bag_holds() -> None:
     settings = content["configById"]
     recorded = panels(settings["Tab!ovseg"]["tabs"][0]["layout"])
     topics = {settings[panel]["imageMode"]["imageTopic"] for panel in recorded}
-    assert topics == {OVERLAY_TOPIC, LABELS_TOPIC, CONFIDENCE_TOPIC}
+    assert topics == {COMPRESSED_TOPIC, TRUTH_TOPIC, OVERLAY_TOPIC, LABELS_TOPIC, CONFIDENCE_TOPIC}

@@ -1,4 +1,4 @@
-"""Metrics against a count pixel by pixel, and the bringing together of names."""
+"""Figures against a count pixel by pixel."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ovseg_ros.evaluation.metrics import (
-    ConfusionMatrix,
-    Scorer,
-    TruthMapping,
-    mean_iou,
-    per_class_iou,
-    pixel_accuracy,
-)
-from ovseg_ros.vocabulary import VocabularyBuilder
+from ovseg_ros.evaluation.metrics import ConfusionMatrix, mean_iou, per_class_iou, pixel_accuracy
 
 FEW_IDS = st.sampled_from([0, 1, 2, 3, 254, 255])
 LABELS = arrays(np.uint8, (5, 7), elements=FEW_IDS)
@@ -78,98 +70,3 @@ def test_counts_are_exact_beyond_32_bits() -> None:
     matrix.counts[1, 1] = 2**40
     matrix.update(np.ones((1, 1), np.uint8), np.ones((1, 1), np.uint8))
     assert matrix.counts[1, 1] == 2**40 + 1
-
-
-NAMES = {1: "Car", 2: "pedestrian", 3: "sky", 4: "truck", 5: "kerb"}
-
-
-class TestTruthMapping:
-    def test_matches_names_and_synonyms_whatever_the_case(self) -> None:
-        vocabulary = VocabularyBuilder().build(["person; Pedestrian", "car"])
-        mapping = TruthMapping.by_name(NAMES, vocabulary)
-        assert mapping.groups == {vocabulary.by_name("person").id: (2,), vocabulary.by_name("car").id: (1,)}
-        assert mapping.ignored == ("sky", "truck", "kerb")
-
-    def test_several_truth_classes_go_into_one(self) -> None:
-        vocabulary = VocabularyBuilder().build(["vehicle; car; truck"])
-        mapping = TruthMapping.by_name(NAMES, vocabulary)
-        assert mapping.groups == {1: (1, 4)}
-        assert mapping.group_name(1) == "Car + truck"
-        truth = np.array([[1, 4, 2, 0, 255]], np.uint8)
-        assert mapping.truth_as_vocabulary(truth).tolist() == [[1, 1, 255, 255, 255]]
-
-    def test_a_background_prompt_claims_truth_for_background(self) -> None:
-        vocabulary = VocabularyBuilder().build(["car"], background=["sky"])
-        mapping = TruthMapping.by_name(NAMES, vocabulary)
-        assert mapping.groups == {1: (1,), 0: (3,)}
-        assert mapping.truth_as_vocabulary(np.array([3], np.uint8)).tolist() == [0]
-
-    def test_void_is_never_a_class(self) -> None:
-        vocabulary = VocabularyBuilder().build(["void"])
-        assert TruthMapping.by_name({255: "void"}, vocabulary).groups == {}
-
-
-class TestScorer:
-    def test_background_and_unlabelled_and_strangers_are_wrong(self) -> None:
-        vocabulary = VocabularyBuilder().build(["car", "dragon"])
-        scorer = Scorer({1: "car"})
-        truth = np.full((1, 4), 1, np.uint8)
-        frame = scorer.update(truth, np.array([[1, 0, 255, 2]], np.uint8), vocabulary)
-        assert frame.per_class_iou == {"car": 0.25}
-        assert frame.pixel_accuracy == 0.25
-
-    def test_where_nobody_claims_the_truth_nothing_counts(self) -> None:
-        vocabulary = VocabularyBuilder().build(["car"])
-        scorer = Scorer({1: "car", 2: "moon"})
-        frame = scorer.update(np.array([[2, 2]], np.uint8), np.array([[1, 1]], np.uint8), vocabulary)
-        assert (frame.pixels, frame.pixel_accuracy, frame.per_class_iou) == (0, None, {"car": None})
-
-    def test_the_same_truth_in_other_words_is_one_class_over_all(self) -> None:
-        builder = VocabularyBuilder()
-        first = builder.build(["pedestrian", "road"])
-        second = builder.build(["road", "person; pedestrian"])
-        scorer = Scorer({1: "road", 2: "pedestrian"})
-        truth = np.array([[1, 2]], np.uint8)
-        scorer.update(truth, np.array([[first.by_name("road").id, 0]], np.uint8), first)
-        scorer.update(truth, np.array([[0, second.by_name("person").id]], np.uint8), second)
-        assert scorer.revision_scores(first).per_class_iou == {"pedestrian": 0.0, "road": 1.0}
-        assert scorer.revision_scores(second).per_class_iou == {"pedestrian": 1.0, "road": 0.0}
-        assert scorer.scores().per_class_iou == {"pedestrian": 0.5, "road": 0.5}
-        assert scorer.scores().pixel_accuracy == 0.5
-
-    @given(st.lists(st.tuples(LABELS, LABELS, st.booleans()), min_size=1, max_size=4))
-    def test_over_all_equals_a_count_in_words(
-        self, frames: list[tuple[np.ndarray, np.ndarray, bool]]
-    ) -> None:
-        builder = VocabularyBuilder()
-        vocabularies = [
-            builder.build(["a", "b", "c"]),
-            builder.build(["x; a", "ab", "c", "z; b"], background=["d"]),
-        ]
-        names = {1: "a", 2: "b", 3: "c", 254: "d"}
-        scorer = Scorer(names)
-        words: tuple[list[str], list[str]] = [], []
-        for truth, labels, later in frames:
-            vocabulary = vocabularies[later]
-            scorer.update(truth, labels, vocabulary)
-            claimed = {p: p for entry in vocabulary.classes for p in entry.prompts} | dict.fromkeys(
-                vocabulary.background, "d"
-            )
-            said = {0: "d"} if vocabulary.background else {}
-            said |= {
-                entry.id: next((p for p in entry.prompts if p in names.values()), entry.name)
-                for entry in vocabulary.classes
-            }
-            for t, p in zip(truth.flat, labels.flat, strict=True):
-                name = names.get(int(t))
-                if name in claimed:
-                    words[0].append(name)
-                    words[1].append(said.get(int(p), "nothing"))
-        scores = scorer.scores()
-        for name, iou in scores.per_class_iou.items():
-            pairs = list(zip(*words, strict=True))
-            either = sum(1 for t, p in pairs if name in (t, p))
-            both = sum(1 for t, p in pairs if t == p == name)
-            assert iou == (both / either if either else None)
-        right = sum(1 for t, p in zip(*words, strict=True) if t == p)
-        assert scores.pixel_accuracy == (right / len(words[0]) if words[0] else None)

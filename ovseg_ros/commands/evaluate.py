@@ -1,0 +1,283 @@
+"""`ovseg evaluate`: how good and how fast, on a recording with ground truth, without a graph."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ovseg_ros.commands import console
+
+if TYPE_CHECKING:
+    from ovseg_ros.evaluation.offline.run import EvaluateOutcome
+
+_TRUTH, _WORDS, _MODEL, _INPUT, _OUTPUT = "Ground truth", "Words", "Model", "Input", "Output"
+
+
+def evaluate(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            help="A bag (rosbag2, ROS 1) or a dataset folder, as `ovseg bag make` takes it.",
+        ),
+    ],
+    labels_topic: Annotated[
+        str | None,
+        typer.Option(help="Label images of a bag; /ground_truth/labels.", rich_help_panel=_TRUTH),
+    ] = None,
+    labels_folder: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Label images as PNG files instead, whose names end in the stamp (ns) of their frame, with "
+            "classes.txt or classes.json.",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
+    label_names: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="YAML with `id: name` lines that says what the ids of the label images mean.",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
+    slop: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Seconds by which the stamps of an image and its ground truth may differ, in a bag.",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = 0.0,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="YAML with `truth name: class` lines, where names differ; also to 'background' or 'ignore'.",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(
+            help="A vocabulary file, a name that ships, or 'road, person; pedestrian, car'. The names of the "
+            "ground truth where none is given.",
+            rich_help_panel=_WORDS,
+        ),
+    ] = None,
+    background: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Words for what is none of the classes, separated by commas; instead of the vocabulary's.",
+            rich_help_panel=_WORDS,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Pixels whose best class is less probable stay unlabelled; instead of the vocabulary's.",
+            rich_help_panel=_WORDS,
+        ),
+    ] = None,
+    templates: Annotated[
+        str, typer.Option(help="Prompt templates: full, short, plain or auto.", rich_help_panel=_WORDS)
+    ] = "auto",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="An open_clip architecture, a model that ships, or a folder (see `ovseg models`).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "ViT-B-16",
+    weights: Annotated[
+        str, typer.Option(help="Its open_clip tag, or a file.", rich_help_panel=_MODEL)
+    ] = "openai",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:<index>.", rich_help_panel=_MODEL)
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, float16 or bfloat16.", rich_help_panel=_MODEL)
+    ] = "auto",
+    method: Annotated[
+        str,
+        typer.Option(help="clipseg, or a method to compare with, such as maskclip.", rich_help_panel=_MODEL),
+    ] = "clipseg",
+    short_side: Annotated[
+        int, typer.Option(min=1, help="Pixels of the short side that the model sees.", rich_help_panel=_MODEL)
+    ] = 336,
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download/--no-download", help="May missing weights be downloaded?", rich_help_panel=_MODEL
+        ),
+    ] = True,
+    predictions: Annotated[
+        str | None,
+        typer.Option(
+            help="Score recorded labels instead of running a model: a labels topic of the bag, or a folder "
+            "as --write-labels writes it.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit the confidence (scale of the logits, threshold) on the first half of the frames and "
+            "measure the second half before and after.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
+    topic: Annotated[
+        str | None, typer.Option(help="Image topic of a bag with several.", rich_help_panel=_INPUT)
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="Layout of a dataset folder, where it fits several.", rich_help_panel=_INPUT),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Part of a dataset folder; its validation part.", rich_help_panel=_INPUT),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Take every N-th frame.", rich_help_panel=_INPUT)] = 1,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take at most N frames.", rich_help_panel=_INPUT)
+    ] = None,
+    start: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Begin so many seconds after the first message.", rich_help_panel=_INPUT),
+    ] = None,
+    end: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="End so many seconds after the first message.", rich_help_panel=_INPUT),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Threads that decode and measure beside the model. The figures do not depend on it.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the report page, metrics.json, the video and the labelled bag.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    write_labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the label images exactly as they are scored, with classes.json.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for the parameters that --calibrate finds; calibration.yaml in --output, or here.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the numbers to this file.", rich_help_panel=_OUTPUT)
+    ] = None,
+) -> None:
+    """Measure the quality on a recording with ground truth: every frame, offline, the same figures each time.
+
+    Example: ovseg evaluate drive/ --vocabulary "road; street, person; pedestrian, car" --output out/drive
+
+    Exit status: 0 all went well, 1 something failed, 2 bad usage, 130 interrupted (what there is is written).
+    """
+    if calibrate and predictions:
+        raise typer.BadParameter("--calibrate needs the model's scores; leave out --predictions")
+    if start is not None and end is not None and start >= end:
+        raise typer.BadParameter(f"--start {start:g} is not before --end {end:g}")
+
+    from ovseg_ros.evaluation.offline.run import run
+    from ovseg_ros.evaluation.offline.setup import EvaluateOptions, ModelChoice, Recording, WordChoice
+    from ovseg_ros.evaluation.offline.source import FramePart
+
+    prompts = None if background is None else tuple(_split(background))
+    part = FramePart(every, limit, start, end)
+    outcome = run(
+        EvaluateOptions(
+            Recording(source, topic, labels_topic, labels_folder, label_names, slop, layout, split, part),
+            WordChoice(vocabulary, prompts, threshold, mapping),
+            ModelChoice(model, weights, device, precision, method, short_side, templates, download),
+            predictions,
+            calibrate,
+            parameters,
+            workers,
+            output,
+            write_labels,
+        ),
+        console.Stages("frames"),
+    )
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(outcome.metrics, indent=2, ensure_ascii=False, allow_nan=False)
+        json_file.write_text(text + "\n", encoding="utf-8")
+    _tell(outcome, output)
+    if outcome.interrupted:
+        console.warning(f"interrupted after {outcome.metrics['frames']} frames; the figures are of these")
+        raise typer.Exit(130)
+
+
+def _tell(outcome: "EvaluateOutcome", output: Path | None) -> None:
+    from ovseg_ros.evaluation.report.figures import percent
+    from ovseg_ros.evaluation.summary import class_table, quality_table, tell_files
+
+    metrics, quality = outcome.metrics, outcome.findings.quality
+    console.out.print(quality_table(outcome.findings))
+    if quality is not None:
+        console.out.print(class_table(quality))
+    latency = metrics["latency_ms"]
+    speed = f"{metrics['frames']} frames in {metrics['seconds']:.1f} s"
+    speed += f" ({metrics['frames_per_second']:.1f} frames/s)"
+    if latency["p50"] is not None:
+        speed += "; inference " + ", ".join(
+            f"{name} {latency[name]:.0f} ms" for name in ("p50", "p95", "p99")
+        )
+    if metrics["peak_mb"] is not None:
+        speed += f"; peak memory {metrics['peak_mb']:.0f} MB"
+    console.say(f"{speed}; {metrics['model']}, {metrics['method']}, {metrics['device']}")
+    if fitted := metrics.get("calibration"):
+        _tell_calibration(fitted, percent)
+    for note in metrics["notes"]:
+        console.say(note)
+    if output is not None:
+        tell_files(console.out, output)
+
+
+def _tell_calibration(fitted: dict[str, Any], percent: Callable[[float | None], str]) -> None:
+    from rich.table import Table
+
+    table = Table("calibration", title_justify="left")
+    for name in ("logit scale", "ECE", "Brier", "mean IoU", "unlabelled"):
+        table.add_column(name, justify="right")
+    scale = fitted["logit_scale"]
+    for name, used in (("before", scale * fitted["temperature"]), ("after", scale)):
+        row = fitted[name]
+        shares = percent(row["miou"]), percent(row["unlabelled_share"])
+        table.add_row(name, f"{used:.2f}", percent(row["ece"]), f"{row['brier']:.4f}", *shares)
+    console.out.print(table)
+    console.say(
+        f"fitted: method.logit_scale {scale:.4f} (temperature {fitted['temperature']:.3f}), "
+        f"vocabulary.threshold {fitted['threshold']:.4f}"
+    )
+
+
+def _split(texts: list[str]) -> list[str]:
+    return [entry.strip() for text in texts for entry in text.split(",")]

@@ -1,0 +1,1 @@
+"""Recordings: read whole or damaged, written, and matched with their ground truth."""

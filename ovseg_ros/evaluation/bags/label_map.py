@@ -1,0 +1,182 @@
+"""The ids of label images: which recorded number is which class, and what counts as void."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from ovseg_ros.errors import OvsegError
+from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
+
+_DTYPES: dict[str, np.dtype] = {
+    "mono8": np.dtype(np.uint8),
+    "8UC1": np.dtype(np.uint8),
+    "mono16": np.dtype(np.uint16),
+    "16UC1": np.dtype(np.uint16),
+    "16SC1": np.dtype(np.int16),
+}
+_NO_ID = 256
+_VOID_16 = 65535
+
+
+class LabelMapError(OvsegError):
+    """A mapping file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Recorded ids to ids 0..254, and the names of these.
+
+    `names` has the name of each id that stands in a decoded label image; `ids` the decoded id of every
+    recorded id that has a name, 255 for those that are void. A recorded id without a name stays what it is
+    where that is 0..254 and no other class has taken the number. Always void are 255, negative ids, and
+    65535 in unsigned 16-bit images.
+    """
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    ids: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_names(cls, names: Mapping[int, str | None]) -> "LabelMap":
+        """A map of recorded ids and their names; None marks an id as void.
+
+        Ids of 0..254 stay; greater ones get free numbers. Ids of one name become one class. Raises
+        LabelMapError for an id beyond 16 bits or more classes than 254.
+        """
+        ids: dict[int, int] = {}
+        by_name: dict[str, int] = {}
+        taken = {number for number, name in names.items() if name and 0 <= number < UNLABELLED_ID}
+        free = iter(number for number in range(1, UNLABELLED_ID) if number not in taken)
+        for number, name in sorted(names.items()):
+            if not -(2**15) <= number < 2**16:
+                raise LabelMapError(f"the label id {number} does not fit into 16 bits")
+            if not name or number < 0 or number == UNLABELLED_ID:
+                ids[number] = UNLABELLED_ID
+                continue
+            if name not in by_name:
+                own = number if number < UNLABELLED_ID else next(free, None)
+                if own is None:
+                    raise LabelMapError(f"there are more than {MAX_CLASSES} classes with names")
+                by_name[name] = own
+            ids[number] = by_name[name]
+        return cls(
+            MappingProxyType({number: name for name, number in by_name.items()}), MappingProxyType(ids)
+        )
+
+    @classmethod
+    def read(cls, path: Path | str) -> "LabelMap":
+        """A mapping file: YAML or JSON with `id: name` lines; a name of `null` or `~` marks void.
+
+        Raises LabelMapError.
+        """
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise LabelMapError(f"{path} cannot be read as a mapping of label ids: {error}") from error
+        form = "expected `id: name` lines such as `7: road`, and `0: null` for void"
+        if not isinstance(content, dict) or not content:
+            raise LabelMapError(f"{path} is no mapping of label ids; {form}")
+        names: dict[int, str | None] = {}
+        for key, name in content.items():
+            # In JSON keys are always strings.
+            number = int(key) if isinstance(key, str) and key.lstrip("-").isdigit() else key
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise LabelMapError(f"{path} has {key!r} for a label id; {form}")
+            if name is not None and (not isinstance(name, str) or not name.strip()):
+                raise LabelMapError(
+                    f"{path} names the id {number} {name!r}; {form}; quote a name such as 'on'"
+                )
+            names[number] = None if name is None else name.strip()
+        try:
+            return cls.from_names(names)
+        except LabelMapError as error:
+            raise LabelMapError(f"{path}: {error}") from error
+
+    def apply(self, recorded: np.ndarray) -> np.ndarray:
+        """Recorded ids, uint8, uint16 or int16 [H, W], as uint8 [H, W].
+
+        A view where nothing changes. Raises ValueError for an id beyond 254 that has no name.
+        """
+        if recorded.dtype == np.uint8:
+            return recorded if self._keeps_bytes else self._unsigned[:256].astype(np.uint8)[recorded]
+        table = self._signed if recorded.dtype.kind == "i" else self._unsigned
+        found = table[recorded.astype(recorded.dtype.newbyteorder("=")).view(np.uint16)]
+        if (wrong := found == _NO_ID).any():
+            number = int(recorded[wrong][0])
+            raise ValueError(
+                f"has the id {number}, but ids go to {MAX_CLASSES} (255 is void); give it a name, and with "
+                f"it a number of its own, by a line `{number}: NAME` in a mapping file, or make it void by "
+                f"`{number}: null`"
+            )
+        return found.astype(np.uint8)
+
+    @cached_property
+    def _unsigned(self) -> np.ndarray:
+        """Decoded id by recorded id, uint16 [65536]; 256 where there is none."""
+        table = np.full(65536, _NO_ID, np.uint16)
+        table[:UNLABELLED_ID] = np.arange(UNLABELLED_ID)
+        # A number that a class was given is no longer free for pixels which had it without a name.
+        moved = [own for number, own in self.ids.items() if number != own]
+        table[moved] = UNLABELLED_ID
+        table[[UNLABELLED_ID, _VOID_16]] = UNLABELLED_ID
+        for number, own in self.ids.items():
+            if number >= 0:
+                table[number] = own
+        return table
+
+    @cached_property
+    def _signed(self) -> np.ndarray:
+        """The same for int16 seen as uint16: the upper half are the negative ids."""
+        table = self._unsigned.copy()
+        table[32768:] = UNLABELLED_ID
+        return table
+
+    @cached_property
+    def _keeps_bytes(self) -> bool:
+        return bool((self._unsigned[:256] == np.arange(256)).all())
+
+
+def decode_label_image(message: Any, label_map: LabelMap) -> np.ndarray:
+    """Label ids uint8 [H, W] of an Image (mono8, 8UC1, mono16, 16UC1, 16SC1) or of a CompressedImage that
+    is a grey PNG. A view on the message's data where possible.
+
+    Raises ValueError, its text to follow the topic's name.
+    """
+    return label_map.apply(_png(message) if hasattr(message, "format") else _plain(message))
+
+
+def _plain(message: Any) -> np.ndarray:
+    if message.encoding not in _DTYPES:
+        raise ValueError(
+            f"has the encoding {message.encoding!r}; labels must be mono8 or one of {', '.join(_DTYPES)}"
+        )
+    dtype: np.dtype = _DTYPES[message.encoding].newbyteorder(">" if message.is_bigendian else "<")
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    row = width * dtype.itemsize
+    if not height or not width:
+        raise ValueError(f"has a message of {width} x {height} pixels")
+    if step < row or message.data.size < step * height:
+        raise ValueError(
+            f"has a message whose data is too short: {message.data.size} bytes for {height} rows of {step}"
+        )
+    rows = message.data[: step * height].reshape(height, step)[:, :row]
+    return rows if dtype.itemsize == 1 else np.ascontiguousarray(rows).view(dtype)
+
+
+def _png(message: Any) -> np.ndarray:
+    data = np.asarray(message.data, np.uint8)
+    if data[:4].tobytes() != b"\x89PNG":
+        raise ValueError(
+            f"has compressed images of the format {message.format!r}; compressed labels must be PNG, as a "
+            "lossy format changes ids"
+        )
+    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 2:
+        raise ValueError("has a PNG image that is damaged or not of one grey channel")
+    return pixels.view(np.int16) if message.format.startswith("16SC1") else pixels

@@ -1,0 +1,1 @@
+"""`ovseg compare`: methods side by side on the same frames."""

@@ -1,0 +1,1 @@
+"""Dataset folders in the layouts in which they are distributed."""

@@ -1,0 +1,88 @@
+"""Pixels counted by true and predicted id, and the figures that follow from the counts alone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from ovseg_ros.vocabulary import UNLABELLED_ID
+
+
+class ConfusionMatrix:
+    """Counts pixels by true id (row) and predicted id (column), int64 [256, 256].
+
+    Pixels whose true id is `ignore_id` are left out.
+    """
+
+    def __init__(self, ignore_id: int = UNLABELLED_ID) -> None:
+        self.ignore_id = ignore_id
+        self.counts: Int64[np.ndarray, "256 256"] = np.zeros((256, 256), np.int64)
+
+    def update(self, truth: UInt8[np.ndarray, "H W"], prediction: UInt8[np.ndarray, "H W"]) -> None:
+        """Add one label image. Raises ValueError where the shapes differ."""
+        if truth.shape != prediction.shape:
+            raise ValueError(f"truth is {truth.shape} and prediction {prediction.shape}; they must be equal")
+        pairs = truth.astype(np.int64)
+        pairs <<= 8
+        pairs |= prediction
+        counts = np.bincount(pairs.ravel(), minlength=65536).reshape(256, 256)
+        counts[self.ignore_id] = 0
+        self.counts += counts
+
+    def add(self, other: "ConfusionMatrix") -> None:
+        """Add the counts of another matrix."""
+        self.counts += other.counts
+
+    def compute(self, ids: Sequence[int]) -> "Scores":
+        """The figures over the classes `ids`."""
+        return Scores(
+            per_class_iou(self.counts, ids),
+            mean_iou(self.counts, ids),
+            pixel_accuracy(self.counts),
+            int(self.counts.sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """IoU by class id (None: the class is neither in the truth nor predicted), their mean, the share of
+    right pixels (both None where nothing was counted), and the number of counted pixels."""
+
+    per_class_iou: dict[int, float | None]
+    mean_iou: float | None
+    pixel_accuracy: float | None
+    pixels: int
+
+
+def intersection_union(counts: np.ndarray, class_id: int) -> tuple[int, int]:
+    """Pixels in truth and prediction, and in either: TP and TP + FP + FN, of a matrix [256, 256]."""
+    hit = int(counts[class_id, class_id])
+    return hit, int(counts[class_id].sum()) + int(counts[:, class_id].sum()) - hit
+
+
+def per_class_iou(counts: np.ndarray, ids: Sequence[int]) -> dict[int, float | None]:
+    """Intersection over union of each class; None for a class neither in the truth nor predicted."""
+    pairs = {class_id: intersection_union(counts, class_id) for class_id in ids}
+    return {class_id: share(hit, union) for class_id, (hit, union) in pairs.items()}
+
+
+def mean_iou(counts: np.ndarray, ids: Sequence[int]) -> float | None:
+    """The mean IoU over those classes that occur in the truth or the prediction; None where none does."""
+    return mean(per_class_iou(counts, ids).values())
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those values that are there; None where none is."""
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
+
+
+def pixel_accuracy(counts: np.ndarray) -> float | None:
+    """The share of counted pixels whose predicted id is the true one; None where nothing was counted."""
+    return share(int(np.trace(counts)), int(counts.sum()))
+
+
+def share(part: int, whole: int) -> float | None:
+    """A part as a share 0..1 of the whole; None of nothing."""
+    return part / whole if whole else None

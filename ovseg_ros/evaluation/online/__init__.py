@@ -1,0 +1,1 @@
+"""`ovseg replay` and `ovseg demo`: a recording through the running node."""

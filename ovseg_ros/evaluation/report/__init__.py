@@ -1,0 +1,1 @@
+"""What a run tells: page, Markdown, figures, and runs side by side."""

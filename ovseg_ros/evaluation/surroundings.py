@@ -1,0 +1,74 @@
+"""The program around a run: signals that end it, and the graph that it runs on."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_SAME_WISH = 2.0
+"""Seconds within which a second SIGINT is the first one again: a launch file passes on what the terminal has
+sent already."""
+
+
+class Interruption:
+    """Turns the first Ctrl-C within a `with` block into a wish that a run looks at, so that it can end in
+    order and give what it has. A later one raises KeyboardInterrupt as usual.
+
+    Outside the main thread, where no signal arrives, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+        self._before: Any = None
+        self._is_main = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> "Interruption":
+        if self._is_main:
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._is_main:
+            signal.signal(signal.SIGINT, self._before)
+
+    @property
+    def requested(self) -> bool:
+        """Whether the user wants an end."""
+        return self._asked_at is not None
+
+    def _on_signal(self, *_: object) -> None:
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        elif now > self._asked_at + _SAME_WISH:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """A SIGTERM unwinds the program, and so ends the node that it started, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def graph_of_our_own() -> Iterator[None]:
+    """Where the user has not chosen a ROS domain, take one apart from other graphs of this machine."""
+    chosen = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    added = {} if "ROS_DOMAIN_ID" in os.environ else chosen
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
