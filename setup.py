@@ -75,7 +75,7 @@ class BuildInterfaces(Command):
     # The rest of what setuptools asks of a build step.
 
     def get_source_files(self) -> list[str]:
-        return [str(path.relative_to(ROOT)) for kind in KINDS for path in (ROOT / kind).iterdir()]
+        return [str(path.relative_to(ROOT)) for kind in (*KINDS, "src") for path in (ROOT / kind).iterdir()]
 
     def get_outputs(self) -> list[str]:
         return []

@@ -29,6 +29,7 @@ def generate_launch_description() -> LaunchDescription:
     arguments = [
         _argument("image", "image", "topic of the colour images, for example /camera/color/image_raw"),
         _argument("camera_info", "", "topic of the calibration; empty: camera_info beside the images"),
+        _argument("depth", "depth", "topic of the depth registered to the images, for points and locate"),
         _argument("params_file", str(SHIPPED_PARAMETERS), "YAML file with the node's parameters"),
         _argument("vocabulary", "", "words to look for: a YAML or text file, or a shipped list's name"),
         _argument("model", "", "open_clip model, for example ViT-B-16, or a folder with a model"),
@@ -74,6 +75,7 @@ def _segmenter(context: LaunchContext) -> list[Node]:
             ("image", image),
             ("image/compressed", f"{image}/compressed"),
             ("camera_info", camera_info),
+            ("depth", value("depth")),
         ],
         arguments=["--ros-args", "--log-level", value("log_level")],
         output="screen",

@@ -1,8 +1,8 @@
 """Vocabulary files: finding one by path or shipped name, and reading YAML or plain text.
 
-A YAML file is a list of classes, or a mapping with `classes`, `background` and `threshold`. A class is a text
-(`person; pedestrian`) or a mapping with `name`, `synonyms`, `id` and `threshold`. A .txt file has a class a
-line; empty lines and lines that begin with # do not count.
+A YAML file is a list of classes, or a mapping with `classes`, `background`, `threshold` and `default_cost`. A
+class is a text (`person; pedestrian`) or a mapping with `name`, `synonyms`, `id`, `threshold` and `cost`. A
+.txt file has a class a line; empty lines and lines that begin with # do not count.
 """
 
 import difflib
@@ -17,8 +17,8 @@ import yaml
 from ovseg_ros.paths import share_directory
 from ovseg_ros.vocabulary_text import VocabularyError, quote
 
-_FILE_KEYS = ("classes", "background", "threshold")
-_CLASS_KEYS = ("name", "synonyms", "id", "threshold")
+_FILE_KEYS = ("classes", "background", "threshold", "default_cost")
+_CLASS_KEYS = ("name", "synonyms", "id", "threshold", "cost")
 
 
 @dataclass
@@ -30,6 +30,8 @@ class VocabularyContent:
     background: Any = ()
     threshold: Any = None
     thresholds: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, Any] = field(default_factory=dict)
+    default_cost: Any = 0
 
 
 def shipped_vocabularies() -> dict[str, Path]:
@@ -87,20 +89,27 @@ def _from_yaml(data: Any) -> VocabularyContent:
     classes = data.get("classes")
     if not isinstance(classes, list):
         raise VocabularyError(f"'classes' is {quote(classes)}, expected a list of texts or mappings")
-    content = VocabularyContent([], background=data.get("background") or (), threshold=data.get("threshold"))
+    content = VocabularyContent(
+        [],
+        background=data.get("background") or (),
+        threshold=data.get("threshold"),
+        default_cost=data.get("default_cost") or 0,
+    )
     for place, entry in enumerate(classes, start=1):
-        text, class_id, threshold = _class_entry(entry, f"class {place}")
+        text = _class_text(entry, f"class {place}")
+        own = entry if isinstance(entry, dict) else {}
         content.classes.append(text)
-        content.ids.append(class_id)
-        if threshold is not None:
-            content.thresholds[text.split(";")[0]] = threshold
+        content.ids.append(own.get("id"))
+        for key, values in (("threshold", content.thresholds), ("cost", content.costs)):
+            if own.get(key) is not None:
+                values[text.split(";")[0]] = own[key]
     return content
 
 
-def _class_entry(entry: Any, what: str) -> tuple[Any, Any, Any]:
-    """The text, id and threshold of a class; id and threshold are None where not given."""
+def _class_text(entry: Any, what: str) -> Any:
+    """The text of a class: name and synonyms."""
     if not isinstance(entry, dict):
-        return entry, None, None
+        return entry
     _check_keys(entry, _CLASS_KEYS, what)
     synonyms = entry.get("synonyms") or []
     words = [entry.get("name"), *(synonyms if isinstance(synonyms, list) else [synonyms])]
@@ -109,7 +118,7 @@ def _class_entry(entry: Any, what: str) -> tuple[Any, Any, Any]:
             raise VocabularyError(
                 f"{what} has {quote(word)} for a name or synonym, expected text: write it in quotes"
             )
-    return "; ".join(words), entry.get("id"), entry.get("threshold")
+    return "; ".join(words)
 
 
 def _check_keys(mapping: dict[Any, Any], allowed: Sequence[str], what: str) -> None:

@@ -16,6 +16,7 @@ INTERFACES = {
         "name": "string",
         "synonyms": "sequence<string>",
         "threshold": "float",
+        "cost": "uint8",
         "color": "std_msgs/ColorRGBA",
         "confidence_topic": "string",
     },
@@ -25,6 +26,8 @@ INTERFACES = {
         "classes": "sequence<ovseg_ros/VocabularyClass>",
         "background": "sequence<string>",
         "threshold": "float",
+        "has_costs": "boolean",
+        "default_cost": "uint8",
     },
     "msg.ClassSummary": {
         "id": "uint16",
@@ -47,11 +50,33 @@ INTERFACES = {
         "ids": "sequence<uint16>",
         "background": "sequence<string>",
         "threshold": "float",
+        "costs": "sequence<int16>",
+        "default_cost": "uint8",
     },
     "srv.SetVocabulary.Response": {
         "success": "boolean",
         "message": "string",
         "vocabulary": "ovseg_ros/Vocabulary",
+    },
+    "srv.Locate.Request": {"texts": "sequence<string>", "threshold": "float"},
+    "srv.Locate.Response": {
+        "success": "boolean",
+        "message": "string",
+        "locations": "sequence<ovseg_ros/Location>",
+        "age": "float",
+    },
+    "msg.Location": {
+        "header": "std_msgs/Header",
+        "text": "string",
+        "found": "boolean",
+        "score": "float",
+        "share": "float",
+        "region": "sensor_msgs/RegionOfInterest",
+        "centroid_px": "geometry_msgs/Point",
+        "has_position": "boolean",
+        "position": "geometry_msgs/Point",
+        "spread": "geometry_msgs/Vector3",
+        "heat": "sensor_msgs/Image",
     },
     "srv.GetVocabulary.Request": {},
     "srv.GetVocabulary.Response": {"vocabulary": "ovseg_ros/Vocabulary"},
@@ -132,26 +157,28 @@ def test_command_has_an_entry_point(module: str) -> None:
     assert callable(importlib.import_module(module).main)
 
 
-def test_launch_file_declares_every_argument_with_a_description() -> None:
+SEGMENT_ARGUMENTS = [
+    *("image", "camera_info", "depth", "params_file", "vocabulary", "model", "weights", "device"),
+    *("namespace", "use_sim_time", "autostart", "log_level"),
+]
+EVALUATE_ARGUMENTS = [
+    *("bag", "output", "json", "topic", "speed", "rate", "loop", "every", "limit", "calls", "mapping"),
+    *("find_rate", "params_file", "vocabulary", "model", "weights", "device", "namespace", "log_level"),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [("segment.launch.py", SEGMENT_ARGUMENTS), ("evaluate.launch.py", EVALUATE_ARGUMENTS)],
+)
+def test_launch_file_declares_every_argument_with_a_description(file: str, expected: list[str]) -> None:
     pytest.importorskip("launch_ros", reason="launch_ros, which is no wheel, is not installed")
     from launch.actions import DeclareLaunchArgument
     from launch.launch_description_sources import get_launch_description_from_python_launch_file
 
-    launch_file = CHECKOUT / "launch" / "segment.launch.py"
+    launch_file = CHECKOUT / "launch" / file
     description = get_launch_description_from_python_launch_file(str(launch_file))
     arguments = [entity for entity in description.entities if isinstance(entity, DeclareLaunchArgument)]
 
-    assert [argument.name for argument in arguments] == [
-        "image",
-        "camera_info",
-        "params_file",
-        "vocabulary",
-        "model",
-        "weights",
-        "device",
-        "namespace",
-        "use_sim_time",
-        "autostart",
-        "log_level",
-    ]
+    assert [argument.name for argument in arguments] == expected
     assert all(argument.description for argument in arguments)

@@ -106,6 +106,12 @@ REFUSED = [
         {"thresholds": {"c": 0.5}}, "threshold is given for 'c', expected the name", id="unknown name"
     ),
     pytest.param({"thresholds": {"b": 7}}, "threshold of class 'b' is 7", id="own threshold"),
+    pytest.param({"costs": {"c": 5}}, "cost is given for 'c', expected the name", id="cost of nobody"),
+    pytest.param({"costs": {"b": 255}}, "cost of class 'b' is 255, expected a whole", id="cost 255"),
+    pytest.param({"costs": {"b": -1}}, "cost of class 'b' is -1", id="cost -1"),
+    pytest.param({"costs": {"b": 1.5}}, "cost of class 'b' is 1.5", id="cost 1.5"),
+    pytest.param({"costs": {"b": True}}, "cost of class 'b' is True", id="cost True"),
+    pytest.param({"default_cost": 300}, "default cost is 300", id="default cost"),
 ]
 
 
@@ -210,6 +216,19 @@ def test_a_class_may_have_its_own_threshold() -> None:
     vocabulary = VocabularyBuilder().build(["road", "Person"], threshold=0.2, thresholds={"person": 0.7})
     assert [vocabulary.threshold_of(cls) for cls in vocabulary.classes] == [0.2, 0.7]
     assert [cls.threshold for cls in vocabulary.classes] == [None, 0.7]
+
+
+def test_costs() -> None:
+    plain = VocabularyBuilder().build(["floor", "person"])
+    assert not plain.has_costs
+    assert [plain.cost_of(cls) for cls in plain.classes] == [0, 0]
+    assert not VocabularyBuilder().build(["floor"], default_cost=100).has_costs
+    vocabulary = VocabularyBuilder().build(
+        ["floor", "person; man", "rug"], costs={"Person": 254, "rug": 0}, default_cost=50
+    )
+    assert vocabulary.has_costs
+    assert [cls.cost for cls in vocabulary.classes] == [None, 254, 0]
+    assert [vocabulary.cost_of(cls) for cls in vocabulary.classes] == [50, 254, 0]
 
 
 def test_revision_counts_what_succeeded() -> None:

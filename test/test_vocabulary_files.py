@@ -47,6 +47,20 @@ def test_the_full_form(tmp_path: Path) -> None:
     assert vocabulary.threshold == 0.2
 
 
+def test_costs(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text(
+        "classes: [floor, {name: person, synonyms: [man], cost: 254}, {name: rug; mat, cost: 0}]\n"
+        "default_cost: 90\n"
+    )
+    vocabulary = load_vocabulary(path, VocabularyBuilder())
+    assert [cls.cost for cls in vocabulary.classes] == [None, 254, 0]
+    assert [vocabulary.cost_of(cls) for cls in vocabulary.classes] == [90, 254, 0]
+    own = load_vocabulary(path, VocabularyBuilder(), costs={"Person": 200, "floor": 3}, default_cost=7)
+    assert [cls.cost for cls in own.classes] == [3, 200, 0]
+    assert own.default_cost == 7
+
+
 def test_plain_text_has_a_class_a_line(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "\ufeff# streets\nroad\n\n  person; pedestrian \r\n", "words.txt")
     assert [cls.prompts for cls in vocabulary.classes] == [("road",), ("person", "pedestrian")]

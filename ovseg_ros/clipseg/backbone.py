@@ -9,7 +9,9 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ovseg_ros.clipseg.block import Block
 from ovseg_ros.clipseg.errors import ModelError
+from ovseg_ros.clipseg.packed_block import PackedBlock
 
 CACHED_GRIDS = 16
 """Positional embeddings are kept for so many grids; cameras have few sizes."""
@@ -21,11 +23,16 @@ class Blocks:
 
     Attributes:
         last: ``X_{L-1}`` of all tokens.
-        patches: ``X_l`` of the patch tokens for each block asked for (numbered from 1).
+        tokens: ``X_l`` of all tokens for each block asked for (numbered from 1; 0 is what enters the first).
     """
 
     last: Float[Tensor, "b 1+n c"]
-    patches: dict[int, Float[Tensor, "b n c"]]
+    tokens: dict[int, Float[Tensor, "b 1+n c"]]
+
+    @property
+    def patches(self) -> dict[int, Float[Tensor, "b n c"]]:
+        """``X_l`` of the patch tokens for each block asked for."""
+        return {number: tokens[:, 1:] for number, tokens in self.tokens.items()}
 
 
 class Backbone:
@@ -34,19 +41,34 @@ class Backbone:
     Works for every `open_clip.transformer.VisionTransformer` built of standard blocks: with or without
     pre-norm and layer scale, any patch size, any positional embedding. Blocks are numbered from 1 to `depth`.
 
+    Args:
+        visual: the tower, which is used as it is.
+        pack: None, or the type of the products of a form made for the CPU (`PackedBlock`). The tower's blocks
+            are then taken over: it is left without them, so that their weights are held once.
+
     Raises:
         ModelError: the tower is of another kind (ResNet, timm, attentional pooling, special attention).
     """
 
-    def __init__(self, visual: nn.Module) -> None:
+    def __init__(self, visual: nn.Module, pack: torch.dtype | None = None) -> None:
         self._visual = _checked(visual)
-        self._last = self._visual.transformer.resblocks[-1]
+        blocks = self._visual.transformer.resblocks
+        if pack is None:
+            self._blocks = [Block(block) for block in blocks]
+        else:
+            # The last block decides between patches, and costs little: it stays in float32.
+            last = len(blocks)
+            self._blocks = [
+                PackedBlock(block, pack if number < last else torch.float32)
+                for number, block in enumerate(blocks, start=1)
+            ]
+            self._visual.transformer.resblocks = nn.ModuleList()
         self._positions: dict[tuple[int, int], Tensor] = {}
 
     @property
     def depth(self) -> int:
         """Number of blocks, L."""
-        return len(self._visual.transformer.resblocks)
+        return len(self._blocks)
 
     @property
     def width(self) -> int:
@@ -56,7 +78,12 @@ class Backbone:
     @property
     def heads(self) -> int:
         """Attention heads of a block."""
-        return self._last.attn.num_heads
+        return self._blocks[-1].heads
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of images, tokens and features."""
+        return self._visual.conv1.weight.dtype
 
     @property
     def patch(self) -> tuple[int, int]:
@@ -86,6 +113,10 @@ class Backbone:
             self._positions[grid] = torch.cat([native[:1], resized])
         return self._positions[grid]
 
+    def grid(self, images: Float[Tensor, "b 3 h w"]) -> tuple[int, int]:
+        """Rows and columns of patches of images of whole patches."""
+        return images.shape[2] // self.patch[0], images.shape[3] // self.patch[1]
+
     def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1+n c"]:
         """Class token and patch tokens before the first block, for normalised images of whole patches."""
         visual = self._visual
@@ -101,43 +132,19 @@ class Backbone:
 
         Args:
             images: normalised images of whole patches.
-            keep: blocks whose patch tokens are wanted, each in 1..L-1.
+            keep: blocks whose tokens are wanted, each in 0..L-1.
         """
         tokens = self.embed(images)
-        patches = {}
-        for number, block in enumerate(self._visual.transformer.resblocks[:-1], start=1):
+        kept = {0: tokens} if 0 in keep else {}
+        for number, block in enumerate(self._blocks[:-1], start=1):
             tokens = block(tokens)
             if number in keep:
-                patches[number] = tokens[:, 1:]
-        return Blocks(last=tokens, patches=patches)
+                kept[number] = tokens
+        return Blocks(last=tokens, tokens=kept)
 
-    def norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
-        """LN1 of the last block."""
-        return self._last.ln_1(tokens)
-
-    def qkv(self, normed: Float[Tensor, "b n c"]) -> tuple[Tensor, Tensor, Tensor]:
-        """q, k and v of the last block, each ``b h n d``, of tokens that went through `norm`."""
-        attn = self._last.attn
-        q, k, v = F.linear(normed, attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1)
-        return self.split(q), self.split(k), self.split(v)
-
-    def value(self, normed: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
-        """v of the last block alone: ``W_v x + b_v``."""
-        attn, first = self._last.attn, 2 * self.width
-        return self.split(F.linear(normed, attn.in_proj_weight[first:], attn.in_proj_bias[first:]))
-
-    def split(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
-        """Channels into heads."""
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def attention_output(self, attended: Float[Tensor, "b h n d"]) -> Float[Tensor, "b n c"]:
-        """Heads put together, ``out``, and the block's layer scale ``ls_1`` (identity in CLIP's models)."""
-        joined = attended.transpose(1, 2).flatten(2)
-        return self._last.ls_1(self._last.attn.out_proj(joined))
-
-    def mlp(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
-        """The last block's MLP branch, to be added to `tokens`."""
-        return self._last.ls_2(self._last.mlp(self._last.ln_2(tokens)))
+    def block(self, number: int) -> Block:
+        """One block taken apart, 1..L."""
+        return self._blocks[number - 1]
 
     def post_norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """``LN_post``."""

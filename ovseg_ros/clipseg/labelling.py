@@ -1,7 +1,8 @@
 """From class scores at the patch grid to labels and confidence at the output's size.
 
-The scores are upsampled bilinearly a few rows at a time, and each piece is reduced at once, so that an array
-of K x H x W never exists. This is the only place where scores become labels.
+The scores are upsampled bilinearly and reduced at once, so that an array of K x H x W never exists. This is
+the only place where scores become labels. There are three ways, which give the same: a compiled one on the
+CPU (`native`), one kernel on CUDA where Triton is (`fused`), and tiles of torch's own operations elsewhere.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from ovseg_ros.clipseg import fused, native
 from ovseg_ros.vocabulary import UNLABELLED_ID
 
 TILE_ELEMENTS = 1 << 20
@@ -18,11 +20,11 @@ TILE_ELEMENTS = 1 << 20
 
 
 def labels_and_confidence(
-    scores: Float[Tensor, "k h w"],
+    scores: Float[Tensor, "b k h w"],
     size: tuple[int, int],
     ids: UInt8[Tensor, " k"],
     thresholds: Float[Tensor, " k"],
-) -> tuple[UInt8[Tensor, "H W"], UInt8[Tensor, "H W"]]:
+) -> tuple[UInt8[Tensor, "b H W"], UInt8[Tensor, "b H W"]]:
     """The winning class of every pixel and its probability.
 
     Args:
@@ -34,14 +36,14 @@ def labels_and_confidence(
     Returns:
         Labels, and the winner's softmax probability scaled to 0..255 (also where unlabelled).
     """
-    labels = torch.empty(size, dtype=torch.uint8, device=scores.device)
-    confidence = torch.empty(size, dtype=torch.uint8, device=scores.device)
-    for rows, logits in _upsampled(scores, size):
-        best, winner = logits.max(dim=0)
-        probability = (logits - best).exp_().sum(dim=0).reciprocal_()
-        named = ids[winner]
-        labels[rows] = torch.where(probability < thresholds[winner], UNLABELLED_ID, named)
-        confidence[rows] = _to_byte(probability)
+    labels = torch.empty((len(scores), *size), dtype=torch.uint8, device=scores.device)
+    confidence = torch.empty_like(labels)
+    if scores.device.type == "cuda" and fused.available():
+        fused.label(scores, ids, thresholds, labels, confidence)
+        return labels, confidence
+    fill = native.label_rows if scores.device.type == "cpu" and native.available() else _label_tiles
+    for image in range(len(scores)):
+        fill(scores[image], ids, thresholds, labels[image], confidence[image])
     return labels, confidence
 
 
@@ -49,14 +51,33 @@ def class_probability(
     scores: Float[Tensor, "k h w"], size: tuple[int, int], index: int
 ) -> UInt8[Tensor, "H W"]:
     """The softmax probability of one class at every pixel, scaled to 0..255."""
-    probability = torch.empty(size, dtype=torch.uint8, device=scores.device)
+    values = torch.zeros(len(scores), device=scores.device)
+    values[index] = 255
+    return mean_value(scores, size, values)
+
+
+def mean_value(
+    scores: Float[Tensor, "k h w"], size: tuple[int, int], values: Float[Tensor, " k"]
+) -> UInt8[Tensor, "H W"]:
+    """The mean of the classes' values (0..255) under their softmax probabilities, at every pixel."""
+    mean = torch.empty(size, dtype=torch.uint8, device=scores.device)
+    if scores.device.type == "cpu" and native.available():
+        native.mean_rows(scores, values, mean)
+        return mean
     for rows, logits in _upsampled(scores, size):
-        probability[rows] = _to_byte((logits[index] - logits.logsumexp(dim=0)).exp())
-    return probability
+        mean[rows] = torch.einsum("k,ktw->tw", values, logits.softmax(dim=0)).round_().to(torch.uint8)
+    return mean
 
 
-def _to_byte(probability: Float[Tensor, "t W"]) -> UInt8[Tensor, "t W"]:
-    return (probability * 255).round_().to(torch.uint8)
+def _label_tiles(
+    scores: Float[Tensor, "k h w"], ids: Tensor, thresholds: Tensor, labels: Tensor, confidence: Tensor
+) -> None:
+    """`labels_and_confidence` of one image by torch's own operations."""
+    for rows, logits in _upsampled(scores, (labels.shape[0], labels.shape[1])):
+        best, winner = logits.max(dim=0)
+        probability = (logits - best).exp_().sum(dim=0).reciprocal_()
+        labels[rows] = torch.where(probability < thresholds[winner], UNLABELLED_ID, ids[winner])
+        confidence[rows] = (probability * 255).round_().to(torch.uint8)
 
 
 def _upsampled(

@@ -1,11 +1,14 @@
 """The named methods, as frozen settings of one last block."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ovseg_ros.clipseg.attention import READINGS, SELF_TERMS, Reading, SelfTerm
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.integration import INTEGRATIONS, Integration
+from ovseg_ros.clipseg.peer_settings import ParallelPath, Refocusing, SelfCalibration
+
+Peer = ParallelPath | SelfCalibration | Refocusing
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,21 @@ class Deep:
 
 
 @dataclass(frozen=True)
+class CrossCorrelation:
+    """ResCLIP's residual cross-correlation: the q-k attention of earlier blocks beside the self term.
+
+    Attributes:
+        layers: first and last block whose q-k attention is averaged; None: by the model's depth.
+        lam: weight of that average, 0..1. ResCLIP takes 0.2 to 0.6 by data set.
+        gain: factor on the whole attention.
+    """
+
+    layers: tuple[int, int] | None = None
+    lam: float = 0.4
+    gain: float = 2.0
+
+
+@dataclass(frozen=True)
 class Method:
     """What the last block does to the patch tokens.
 
@@ -51,20 +69,24 @@ class Method:
         self_term: which tokens attend to which.
         coherence: CERA, or None for the self term alone.
         deep: DSI, or None for the last block's own value.
+        cross: ResCLIP's average of earlier blocks' attention, or None.
         gaussian_sigma: width in patches of NACLIP's neighbourhood bias; 0 leaves it out.
         residual: add the tokens that entered the block.
         mlp: run the block's MLP.
         cls: the class token takes part in the attention.
+        peer: a peer's rule that spans several blocks and replaces all of the above, or None.
     """
 
     name: str
     self_term: SelfTerm = "qk"
     coherence: Coherence | None = None
     deep: Deep | None = None
+    cross: CrossCorrelation | None = None
     gaussian_sigma: float = 0.0
     residual: bool = False
     mlp: bool = False
     cls: bool = False
+    peer: Peer | None = None
 
     def __post_init__(self) -> None:
         if self.self_term not in SELF_TERMS:
@@ -74,26 +96,32 @@ class Method:
                 raise ModelError(f"reading {self.coherence.reading!r} is none of {', '.join(READINGS)}")
             if not 0.0 <= self.coherence.lam <= 1.0:
                 raise ModelError(f"lam is {self.coherence.lam}; expected 0..1")
-            if self.cls or self.gaussian_sigma:
+            if self.cls or self.gaussian_sigma or self.cross:
                 raise ModelError(
-                    "CERA works on the patches alone: it goes with neither cls nor gaussian_sigma"
+                    "CERA works on the patches alone: it goes with neither cls, gaussian_sigma nor cross"
                 )
         if self.deep is not None and self.deep.kind not in INTEGRATIONS:
             raise ModelError(f"integration {self.deep.kind!r} is none of {', '.join(INTEGRATIONS)}")
-        if self.cls and self.gaussian_sigma:
-            raise ModelError("the neighbourhood bias works on the patches alone: it does not go with cls")
+        if self.cross is not None and not (self.cls and 0.0 <= self.cross.lam <= 1.0):
+            raise ModelError(
+                "the cross-correlation needs cls, since the class token was part of it, and lam in 0..1"
+            )
+        others = (field for field in fields(self) if field.name not in ("name", "peer"))
+        if self.peer is not None and any(getattr(self, field.name) != field.default for field in others):
+            raise ModelError("a peer's rule replaces the other settings: leave them as they are by default")
 
     def with_settings(self, **settings: Any) -> "Method":
         """The same method with some settings changed: ``METHODS["clipseg"].with_settings(deep=None)``."""
         return replace(self, **settings)
 
+    @property
+    def walks_alone(self) -> bool:
+        """Whether the rule changes every block, so that it shares none of the way with other methods."""
+        return isinstance(self.peer, Refocusing)
+
     def coherence_layers(self, depth: int) -> tuple[int, ...]:
         """Blocks of M for a model of `depth` blocks: 6-9 of 12, 11-16 of 24, else depth 50-75 %."""
-        if self.coherence is None:
-            return ()
-        known = {12: (6, 9), 24: (11, 16)}
-        usual = known.get(depth, (round(0.5 * depth), round(0.75 * depth)))
-        return _layers("coherence", self.coherence.layers or usual, depth)
+        return () if self.coherence is None else _middle_layers("coherence", self.coherence.layers, depth)
 
     def deep_layers(self, depth: int) -> tuple[int, ...]:
         """Blocks of D for a model of `depth` blocks: 8-10 of 12, 17-22 of 24, else depth 68-88 %."""
@@ -102,6 +130,26 @@ class Method:
         known = {12: (8, 10), 24: (17, 22)}
         usual = known.get(depth, (round(0.68 * depth), round(0.88 * depth)))
         return _layers("deep", self.deep.layers or usual, depth)
+
+    def cross_layers(self, depth: int) -> tuple[int, ...]:
+        """Blocks whose q-k attention ResCLIP averages: the same middle as CERA's."""
+        return () if self.cross is None else _middle_layers("cross-correlation", self.cross.layers, depth)
+
+    def kept_blocks(self, depth: int) -> set[int]:
+        """Blocks of a model of `depth` whose tokens the rule needs besides the last block's own input.
+
+        Raises:
+            ModelError: layers that the model does not have.
+        """
+        if self.peer is not None:
+            return self.peer.kept_blocks(depth)
+        entering = {layer - 1 for layer in self.cross_layers(depth)}
+        return {*self.coherence_layers(depth), *self.deep_layers(depth), *entering}
+
+
+def _middle_layers(what: str, own: tuple[int, int] | None, depth: int) -> tuple[int, ...]:
+    known = {12: (6, 9), 24: (11, 16)}
+    return _layers(what, own or known.get(depth, (round(0.5 * depth), round(0.75 * depth))), depth)
 
 
 def _layers(what: str, ends: tuple[int, int], depth: int) -> tuple[int, ...]:
@@ -119,7 +167,11 @@ _METHODS = (
     Method("maskclip", "identity"),
     Method("clearclip", "qq", cls=True),
     Method("sclip", "qq+kk", residual=True, mlp=True, cls=True),
-    Method("naclip", "kk", gaussian_sigma=5.0),
+    Method("naclip", "kk", gaussian_sigma=5.0, cls=True),
+    Method("gem", peer=ParallelPath()),
+    Method("resclip", "kk", cross=CrossCorrelation(), gaussian_sigma=5.0, cls=True),
+    Method("scclip", peer=SelfCalibration()),
+    Method("rfclip", peer=Refocusing()),
     Method("clipseg", "(qq+kk)/2", coherence=Coherence(), deep=Deep()),
 )
 

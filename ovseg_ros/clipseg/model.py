@@ -18,6 +18,9 @@ from ovseg_ros.clipseg.runtime import resolve_device, resolve_precision
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
 """Folder of the models that come with the package."""
 
+RANDOM = "random"
+"""Weights of an architecture that were never trained; the same ones each time."""
+
 
 @dataclass(frozen=True)
 class ClipModel:
@@ -25,14 +28,15 @@ class ClipModel:
 
     Attributes:
         name: architecture and weights, for humans.
-        backbone: the vision tower, in `dtype`.
-        clip: the whole open_clip model; its text tower stays in float32.
+        backbone: the vision tower.
+        clip: the open_clip model, whose text tower stays in float32; on a CPU its vision tower has given its
+            blocks to `backbone`.
         tokenize: texts to token ids, ``n context_length``.
         embedding: channels of the space that text and image share.
         context_length: tokens of a text that the model reads.
         mean, std: of the normalisation of RGB in 0..1.
         logit_scale: the temperature that the model was trained with, as a factor on cosines.
-        device, dtype: where and in what the vision tower computes.
+        device, dtype: where the vision tower computes, and in what it multiplies.
         parameters: number of weights of both towers.
     """
 
@@ -57,16 +61,20 @@ def load_model(
     allow_download: bool = True,
     device: str = "auto",
     precision: str = "auto",
+    packed: bool = True,
 ) -> ClipModel:
     """Load a CLIP and freeze it.
 
     Args:
         name: an architecture of open_clip (``ViT-B-16``), the name of a model that comes with the package, or
             a folder with ``open_clip_config.json`` and weights (``local-dir:`` may stand before it).
-        weights: for an architecture, one of its open_clip tags or a file of weights; not used otherwise.
+        weights: for an architecture, one of its open_clip tags, a file of weights, or ``random``, which will
+            do to measure time; not used otherwise.
         allow_download: whether weights that are not on this machine may be downloaded.
         device: auto, cpu, cuda or cuda:<index>.
-        precision: auto, float32, float16 or bfloat16, of the vision tower.
+        precision: auto, float32, float16 or bfloat16, of the vision tower (`resolve_precision`).
+        packed: bring the vision tower into the form that the CPU multiplies fastest; without it, it runs as
+            open_clip has it, in float32 or, on CUDA, in `precision`.
 
     Raises:
         ModelError: what was looked for and where, and what to do.
@@ -82,7 +90,8 @@ def load_model(
         source, label = name, f"{name}/{Path(weights).name if os.path.sep in weights else weights}"
         settings = _architecture(name, weights, allow_download)
     try:
-        clip = open_clip.create_model(source, require_pretrained=True, weights_only=True, **settings)
+        pretrained = weights != RANDOM or folder is not None
+        clip = open_clip.create_model(source, require_pretrained=pretrained, weights_only=True, **settings)
         tokenize = open_clip.get_tokenizer(source)
     except Exception as error:  # open_clip, torch and safetensors raise nearly anything on a bad file
         raise ModelError(
@@ -91,10 +100,15 @@ def load_model(
     clip = clip.eval().requires_grad_(False)
     logit_scale = float(clip.logit_scale.float().exp())
     clip.to(place)
-    clip.visual.to(dtype)
+    parameters = sum(p.numel() for p in clip.parameters())
+    if place.type == "cuda":
+        clip.visual.to(dtype)
+        packed = False
+    elif not packed:
+        dtype = torch.float32
     return ClipModel(
         name=label,
-        backbone=Backbone(clip.visual),
+        backbone=Backbone(clip.visual, pack=dtype if packed else None),
         clip=clip,
         tokenize=tokenize,
         embedding=clip.visual.output_dim,
@@ -104,7 +118,7 @@ def load_model(
         logit_scale=logit_scale,
         device=place,
         dtype=dtype,
-        parameters=sum(p.numel() for p in clip.parameters()),
+        parameters=parameters,
     )
 
 
@@ -175,6 +189,9 @@ def _architecture(name: str, weights: str, allow_download: bool) -> dict[str, ob
             f"model {name!r} is neither a folder, nor a shipped model ({shipped}), nor an architecture of "
             f"open_clip such as {near}"
         )
+    if weights == RANDOM:
+        torch.manual_seed(0)
+        return {}
     file = Path(weights).expanduser()
     if file.is_file():
         return {"pretrained": str(file)}

@@ -1,4 +1,4 @@
-"""At which size an image goes through the model."""
+"""At which size an image goes through the model, whole or in windows."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,13 @@ from ovseg_ros.clipseg.errors import ModelError
 
 MAX_PATCHES = 8192
 """More patches than this in one image are never asked of the model: a map of N x N would take gigabytes."""
+
+MAX_ENLARGEMENT = 4 / 3
+"""A small image is enlarged by no more than this, unless it is below the size that the model was trained at.
+
+Patches between the camera's pixels cost time and show nothing new: on photographs of 320 x 213 pixels labels
+were best at a short side of 280, and at 336 worse than at 213.
+"""
 
 
 @dataclass(frozen=True)
@@ -21,11 +28,28 @@ class Resolution:
     size: tuple[int, int]
 
 
-def plan_resolution(height: int, width: int, short_side: int, patch: tuple[int, int]) -> Resolution:
+@dataclass(frozen=True)
+class Windows:
+    """The places of the windows on the grid of patches.
+
+    Attributes:
+        shape: rows and columns of patches of a window.
+        corners: first row and column of each; together the windows cover the grid.
+    """
+
+    shape: tuple[int, int]
+    corners: tuple[tuple[int, int], ...]
+
+
+def plan_resolution(
+    height: int, width: int, short_side: int, patch: tuple[int, int], native_side: int
+) -> Resolution:
     """The working size for an image of `height` x `width` pixels.
 
     The short side becomes `short_side`, the aspect is kept, and each side is rounded to whole patches (at
-    least one). Images so long that they would exceed `MAX_PATCHES` are reduced further.
+    least one). An image smaller than that is enlarged to `MAX_ENLARGEMENT` times its size or to the side
+    that the model was trained at, `native_side`, whichever is more. Images so long that they would exceed
+    `MAX_PATCHES` are reduced further.
 
     Raises:
         ModelError: a size that is not positive.
@@ -35,10 +59,27 @@ def plan_resolution(height: int, width: int, short_side: int, patch: tuple[int, 
             f"cannot plan an image of {width} x {height} pixels at a short side of {short_side}: "
             "all sizes must be at least 1"
         )
-    scale = short_side / min(height, width)
+    shortest = min(height, width)
+    scale = min(short_side, max(MAX_ENLARGEMENT * shortest, native_side)) / shortest
     patches = (height * scale / patch[0]) * (width * scale / patch[1])
     if patches > MAX_PATCHES:
         scale *= (MAX_PATCHES / patches) ** 0.5
     rows = min(max(1, round(height * scale / patch[0])), MAX_PATCHES)
     columns = max(1, min(round(width * scale / patch[1]), MAX_PATCHES // rows))
     return Resolution(grid=(rows, columns), size=(rows * patch[0], columns * patch[1]))
+
+
+def plan_windows(grid: tuple[int, int], patch: tuple[int, int], window: int, stride: int) -> Windows:
+    """Square windows of `window` pixels, one each `stride` pixels, both rounded to whole patches.
+
+    The last window of a row or column is moved back to end with the grid. A grid smaller than a window is one
+    window.
+    """
+    heights = [max(1, round(window / side)) for side in patch]
+    steps = [max(1, round(stride / side)) for side in patch]
+    shape = (min(heights[0], grid[0]), min(heights[1], grid[1]))
+    rows, columns = (
+        [*range(0, whole - part, step), whole - part]
+        for whole, part, step in zip(grid, shape, steps, strict=True)
+    )
+    return Windows(shape, tuple((row, column) for row in rows for column in columns))

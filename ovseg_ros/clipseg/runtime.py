@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import torch
 
 from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -35,18 +38,37 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """The data type for `auto`, `float32`, `float16` or `bfloat16`; auto is half on CUDA, float32 on a CPU.
+    """The data type for `auto`, `float32`, `float16` or `bfloat16`.
+
+    auto is half on CUDA, and on a CPU bfloat16 where it has instructions for it, else float32. On a CPU
+    bfloat16 is the type of products and attention only (`PackedBlock`).
 
     Raises:
         ModelError: unknown, or float16 on a CPU, where it is slower than float32 and overflows unseen.
     """
     if name == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
+        if device.type == "cuda":
+            return torch.float16
+        return torch.bfloat16 if multiplies_bfloat16() else torch.float32
     if name not in PRECISIONS:
         raise ModelError(f"precision {name!r} is not known; expected auto, {', '.join(PRECISIONS)}")
     if name == "float16" and device.type == "cpu":
         raise ModelError("precision float16 needs CUDA; on a CPU use float32 (or auto)")
     return PRECISIONS[name]
+
+
+@cache
+def multiplies_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor has instructions for products in bfloat16 (AVX-512 BF16 or AMX), as Linux tells.
+
+    Others can do it in software, slower than float32.
+    """
+    try:
+        lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return not BFLOAT16_FLAGS.isdisjoint(flags)
 
 
 @contextmanager

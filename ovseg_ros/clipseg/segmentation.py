@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ovseg_ros.clipseg.labelling import class_probability
+from ovseg_ros.clipseg.labelling import class_probability, mean_value
 from ovseg_ros.clipseg.runtime import device_errors
-from ovseg_ros.vocabulary import UNLABELLED_ID, Vocabulary
+from ovseg_ros.vocabulary import UNKNOWN_COST, UNLABELLED_ID, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Segmentation:
         input_size: height and width of the image.
         grid: rows and columns of patches that the model saw.
         scores: logits at the grid, on the device.
+        features: of every patch, length 1, on the device.
     """
 
     labels: UInt8[np.ndarray, "H W"]
@@ -52,6 +53,7 @@ class Segmentation:
     input_size: tuple[int, int]
     grid: tuple[int, int]
     scores: Float[Tensor, "k h w"]
+    features: Float[Tensor, "n e"]
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -66,6 +68,17 @@ class Segmentation:
         """
         with torch.inference_mode(), device_errors():
             return class_probability(self.scores, self.output_size, self._row(class_id)).cpu().numpy()
+
+    def expected_cost(self) -> UInt8[np.ndarray, "H W"]:
+        """What planners pay at every pixel: the mean cost of what it may be, 0..254; 255 where unlabelled."""
+        vocabulary = self.vocabulary
+        background = [vocabulary.default_cost] if vocabulary.background else []
+        costs = [*background, *map(vocabulary.cost_of, vocabulary.classes)]
+        with torch.inference_mode(), device_errors():
+            by_row = torch.tensor(costs, dtype=self.scores.dtype, device=self.scores.device)
+            cost = mean_value(self.scores, self.output_size, by_row).cpu().numpy()
+        cost[self.labels == UNLABELLED_ID] = UNKNOWN_COST
+        return cost
 
     def summary(self) -> list[ClassStats]:
         """One entry for each class of the vocabulary, in its order."""

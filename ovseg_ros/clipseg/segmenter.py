@@ -2,8 +2,8 @@
 
 import copy
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Literal
 
@@ -13,47 +13,20 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from ovseg_ros.clipseg.classifier import Classifier
 from ovseg_ros.clipseg.errors import ModelError
-from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.clipseg.methods import Method, find_method
 from ovseg_ros.clipseg.model import ClipModel
-from ovseg_ros.clipseg.resolution import plan_resolution
+from ovseg_ros.clipseg.passes import CudaPasses, HostPasses, Job, Passes, Started
+from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows
 from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
 from ovseg_ros.clipseg.text import TextEncoder
+from ovseg_ros.clipseg.windows import windowed_features
 from ovseg_ros.vocabulary import BACKGROUND_ID, Vocabulary
 
 OutputSize = Literal["input", "model"]
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """A vocabulary in the model's terms; immutable, so that it can be swapped between two frames.
-
-    A row of scores stands for the background (first, where the vocabulary has background prompts) or a class.
-    A row's score is the maximum over its prompts: a class's name and synonyms, or the background prompts.
-
-    Attributes:
-        vocabulary: what it was made of.
-        embeddings: of all prompts, length 1.
-        members: for each row its prompts' places in `embeddings`, padded by repeating the first.
-        ids: label of each row.
-        thresholds: of each row; 0 for the background.
-    """
-
-    vocabulary: Vocabulary
-    embeddings: Float[Tensor, "q e"]
-    members: Tensor
-    ids: UInt8[Tensor, " k"]
-    thresholds: Float[Tensor, " k"]
-
-    def scores(self, features: Float[Tensor, "b n e"], scale: float) -> Float[Tensor, "b n k"]:
-        """Logits in float32: ``scale * max over the row's prompts of cos(feature, prompt)``."""
-        cosines = (features @ self.embeddings.T).float()
-        if self.members.shape[1] > 1:
-            cosines = cosines[..., self.members].amax(dim=-1)
-        return scale * cosines
 
 
 class Segmenter:
@@ -62,13 +35,16 @@ class Segmenter:
     Args:
         model: the CLIP.
         method: a name of `METHODS` or own settings.
-        short_side: pixels of the image's short side as the model sees it.
+        short_side: pixels of the image's short side as the model sees it; small images are not enlarged that
+            far (`plan_resolution`).
+        window: side in pixels of the windows in which the image goes through the model; 0: whole.
+        window_stride: from one window to the next, in pixels; 0: half a window.
         templates: full, short, plain or auto (`TextEncoder`).
         logit_scale: factor on the cosines before the softmax; 0 takes the model's own.
 
     Raises:
-        ModelError: unknown method or templates, a short side below one patch, a negative scale, layers that
-            the model does not have.
+        ModelError: unknown method or templates, a short side or a window below one patch, a stride that
+            leaves gaps between the windows, a negative scale, layers that the model does not have.
     """
 
     def __init__(
@@ -77,6 +53,8 @@ class Segmenter:
         method: str | Method = "clipseg",
         *,
         short_side: int = 336,
+        window: int = 0,
+        window_stride: int = 0,
         templates: str = "auto",
         logit_scale: float = 0.0,
     ) -> None:
@@ -92,9 +70,18 @@ class Segmenter:
             raise ModelError(
                 f"logit scale is {logit_scale}; expected a positive number, or 0 for the model's own"
             )
+        if window and window < max(model.backbone.patch):
+            raise ModelError(f"window is {window}; expected at least one patch, {model.backbone.patch}, or 0")
+        if not 0 <= window_stride <= window:
+            raise ModelError(
+                f"window stride is {window_stride}; expected 0 to {window}, the window's own side, since the "
+                "windows together must cover the image"
+            )
         self.short_side = short_side
+        self._window, self._stride = window, window_stride or window // 2
         self._given_scale = logit_scale
         self._text = TextEncoder(model, templates)
+        self._passes: Passes = CudaPasses(model.device) if model.device.type == "cuda" else HostPasses()
         self._mean = torch.tensor(model.mean, device=model.device).view(3, 1, 1) * 255
         self._std = torch.tensor(model.std, device=model.device).view(3, 1, 1) * 255
 
@@ -115,35 +102,41 @@ class Segmenter:
             "device": device,
             "precision": str(self.model.dtype).removeprefix("torch."),
             "short_side": str(self.short_side),
+            **({"windows": f"{self._window} at stride {self._stride}"} if self._window else {}),
         }
 
     def cached(self, vocabulary: Vocabulary) -> bool:
         """Whether `encode` needs no pass of the text tower."""
         return self._text.cached(list(chain.from_iterable(_groups(vocabulary))))
 
-    def encode(self, vocabulary: Vocabulary) -> Classifier:
-        """The classifier of a vocabulary. Slow for new words; may run beside `segment` in another thread."""
+    def encode(self, vocabulary: Vocabulary, *, aside: bool = False) -> Classifier:
+        """The classifier of a vocabulary. Slow for new words; may run beside `segment` in another thread.
+
+        Args:
+            vocabulary: the words.
+            aside: images are segmented meanwhile and must hardly wait; it then takes longer.
+        """
         groups = _groups(vocabulary)
-        with device_errors():
-            embeddings = torch.from_numpy(self._text.encode(list(chain.from_iterable(groups))))
-        longest = max(len(group) for group in groups)
-        members, start = [], 0
-        for group in groups:
-            places = list(range(start, start + len(group)))
-            members.append(places + [start] * (longest - len(group)))
-            start += len(group)
+        embeddings = self.embed(list(chain.from_iterable(groups)), aside=aside)
+        rows = list(chain.from_iterable([row] * len(group) for row, group in enumerate(groups)))
         first = [BACKGROUND_ID] if vocabulary.background else []
         thresholds = [0.0] * len(first) + [vocabulary.threshold_of(entry) for entry in vocabulary.classes]
         device = self.model.device
         return Classifier(
             vocabulary=vocabulary,
-            embeddings=embeddings.to(device, self.model.dtype),
-            members=torch.tensor(members, device=device),
+            embeddings=embeddings,
+            rows=torch.tensor(rows, device=device),
             ids=torch.tensor(
                 first + [entry.id for entry in vocabulary.classes], dtype=torch.uint8, device=device
             ),
             thresholds=torch.tensor(thresholds, device=device),
         )
+
+    def embed(self, phrases: Sequence[str], *, aside: bool = False) -> Float[Tensor, "q e"]:
+        """Embeddings of phrases, length 1, on the device; otherwise as `encode`."""
+        with device_errors():
+            embeddings = torch.from_numpy(self._text.encode(phrases, aside=aside))
+            return embeddings.to(self.model.device, self.model.backbone.dtype)
 
     def segment(
         self, image: UInt8[np.ndarray, "H W 3"], classifier: Classifier, *, output_size: OutputSize = "input"
@@ -164,7 +157,41 @@ class Segmenter:
         output_size: OutputSize = "input",
     ) -> list[Segmentation]:
         """Segment RGB images of one size in one pass. Raises as `segment`."""
-        start = time.perf_counter()
+        begin = time.perf_counter()
+        with torch.inference_mode(), device_errors():
+            return self._finish(*self._start(images, classifier, output_size), begin)
+
+    def segment_stream(
+        self,
+        images: Iterable[UInt8[np.ndarray, "H W 3"]],
+        classifier: Classifier,
+        *,
+        output_size: OutputSize = "input",
+    ) -> Iterator[Segmentation]:
+        """Segment images one after another, in their order; on CUDA the next travels while one is computed.
+
+        More images a second than by `segment`, each one pass later. Raises as `segment`.
+        """
+        if self.model.device.type != "cuda":
+            yield from (self.segment(image, classifier, output_size=output_size) for image in images)
+            return
+        before: tuple[Job, Started, float] | None = None
+        for image in images:
+            begin = time.perf_counter()
+            with torch.inference_mode(), device_errors():
+                started = (*self._start([image], classifier, output_size), begin)
+                done = None if before is None else self._finish(*before)
+            before = started
+            if done is not None:
+                yield done[0]
+        if before is not None:
+            with torch.inference_mode(), device_errors():
+                done = self._finish(*before)
+            yield done[0]
+
+    def _start(
+        self, images: Sequence[np.ndarray], classifier: Classifier, output_size: OutputSize
+    ) -> tuple[Job, Started]:
         for image in images:
             if (
                 image.dtype != np.uint8
@@ -177,53 +204,75 @@ class Segmenter:
                     "and one size in a batch"
                 )
         height, width = images[0].shape[:2]
-        plan = plan_resolution(height, width, self.short_side, self.model.backbone.patch)
+        plan = self.plan(height, width)
         size = (height, width) if output_size == "input" else plan.size
-        with torch.inference_mode(), device_errors():
-            pixels = self._prepare(images, plan.size)
-            features = dense_features(self.model.backbone, pixels, self.method)
-            scores = classifier.scores(features, self.logit_scale).transpose(1, 2)
-            scores = scores.unflatten(-1, plan.grid).contiguous()
-            arrays = []
-            for grid_scores in scores:
-                labels, confidence = labels_and_confidence(
-                    grid_scores, size, classifier.ids, classifier.thresholds
-                )
-                arrays.append((labels.cpu().numpy(), confidence.cpu().numpy()))
-        elapsed_ms = 1e3 * (time.perf_counter() - start)
+
+        def forward(on_device: Tensor) -> Tensor:
+            return self.features(self.normalised(on_device, plan.size))
+
+        job = Job(images, classifier, plan, size, forward, self.logit_scale)
+        return job, self._passes.start(job)
+
+    def _finish(self, job: Job, started: Started, begin: float) -> list[Segmentation]:
+        labels, confidence = started.finish()
+        elapsed_ms = 1e3 * (time.perf_counter() - begin)
+        height, width = job.images[0].shape[:2]
         return [
             Segmentation(
-                labels=labels,
-                confidence=confidence,
-                vocabulary=classifier.vocabulary,
+                labels=labels[place],
+                confidence=confidence[place],
+                vocabulary=job.classifier.vocabulary,
                 inference_ms=elapsed_ms,
                 input_size=(height, width),
-                grid=plan.grid,
-                scores=grid_scores,
+                grid=job.plan.grid,
+                scores=started.answer.scores[place],
+                features=started.answer.features[place],
             )
-            for (labels, confidence), grid_scores in zip(arrays, scores, strict=True)
+            for place in range(len(job.images))
         ]
+
+    def plan(self, height: int, width: int) -> Resolution:
+        """At which size images of `height` x `width` pixels go through the model."""
+        backbone = self.model.backbone
+        native = min(side * count for side, count in zip(backbone.patch, backbone.native_grid, strict=True))
+        return plan_resolution(height, width, self.short_side, backbone.patch, native)
+
+    def features(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n e"]:
+        """Features of every patch of normalised images, whole or by windows."""
+        backbone = self.model.backbone
+        extract = partial(dense_features, backbone, method=self.method)
+        if not self._window:
+            return extract(pixels)
+        windows = plan_windows(backbone.grid(pixels), backbone.patch, self._window, self._stride)
+        return windowed_features(extract, pixels, backbone.patch, windows)
 
     def smaller(self) -> "Segmenter | None":
         """The same at 70 % of the short side, for a device short of memory; None below four patches."""
         short_side = int(0.7 * self.short_side)
-        if short_side < 4 * max(self.model.backbone.patch):
-            return None
-        smaller = copy.copy(self)
-        smaller.short_side = short_side
-        return smaller
+        return self.at(short_side) if short_side >= self.smallest_side else None
 
-    def _prepare(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Float[Tensor, "b 3 h w"]:
-        """Upload as uint8; resize with antialiasing and normalise on the device."""
-        stacked = images[0][None] if len(images) == 1 else np.stack(images)
-        if not stacked.flags.writeable:  # torch warns of views on read-only message buffers
-            stacked = stacked.copy()
-        pixels = torch.from_numpy(np.ascontiguousarray(stacked)).to(self.model.device)
-        pixels = pixels.permute(0, 3, 1, 2).float()
-        pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True, align_corners=False).clamp_(
-            0, 255
-        )
-        return pixels.sub_(self._mean).div_(self._std).to(self.model.dtype)
+    @property
+    def smallest_side(self) -> int:
+        """Four patches: the short side below which nothing reduces it by itself."""
+        return 4 * max(self.model.backbone.patch)
+
+    def at(self, short_side: int) -> "Segmenter":
+        """The same at another short side."""
+        other = copy.copy(self)
+        other.short_side = short_side
+        return other
+
+    def prepare(
+        self, images: Sequence[UInt8[np.ndarray, "H W 3"]], size: tuple[int, int]
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Images to what `features` takes: uploaded as they are, the rest on the device."""
+        return self.normalised(torch.from_numpy(np.stack(images)).to(self.model.device), size)
+
+    def normalised(self, images: UInt8[Tensor, "b H W 3"], size: tuple[int, int]) -> Float[Tensor, "b 3 h w"]:
+        """Resized with antialiasing, and normalised."""
+        pixels = images.permute(0, 3, 1, 2).float()
+        pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True, align_corners=False)
+        return pixels.clamp_(0, 255).sub_(self._mean).div_(self._std).to(self.model.backbone.dtype)
 
 
 def _groups(vocabulary: Vocabulary) -> list[tuple[str, ...]]:

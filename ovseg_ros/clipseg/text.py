@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from ovseg_ros.clipseg.aside import run_aside
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.model import ClipModel
 
@@ -70,12 +72,20 @@ class TextEncoder:
         """Whether all phrases can be encoded without the text tower."""
         return all(self._find(phrase) is not None for phrase in phrases)
 
-    def encode(self, phrases: Sequence[str]) -> Float[np.ndarray, "n e"]:
-        """Embeddings of length 1, float32, one row for each phrase."""
+    def encode(self, phrases: Sequence[str], *, aside: bool = False) -> Float[np.ndarray, "n e"]:
+        """Embeddings of length 1, float32, one row for each phrase.
+
+        Args:
+            phrases: what to encode.
+            aside: frames are being segmented meanwhile: leave them nearly all of the device (`run_aside`).
+        """
         with self._lock:
             for phrase in dict.fromkeys(phrases):
                 if self._find(phrase) is None:
-                    self._keep(phrase, self._compute(phrase))
+                    compute = partial(self._compute, phrase)
+                    if aside:
+                        compute = partial(run_aside, compute, self._model.device)
+                    self._keep(phrase, compute())
             return np.stack([self._memory[phrase] for phrase in phrases])
 
     def _compute(self, phrase: str) -> np.ndarray:

@@ -11,8 +11,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ovseg_ros.node.depth import DepthBuffer, stamp_of
 from ovseg_ros.node.frame_slot import Frame, FrameSlot
 from ovseg_ros.node.image_codec import decode_compressed, decode_image
+from ovseg_ros.node.newest_frame import NewestFrame
 from ovseg_ros.node.publishers import CameraOutputs
 from ovseg_ros.node.settings import InputSettings
 from ovseg_ros.node.stamps import StampWatch
@@ -28,6 +30,8 @@ class Camera:
         self._node = node
         self._subscriptions: list[Subscription] = []
         self.slot = FrameSlot(wake)
+        self.depths = DepthBuffer()
+        self.newest = NewestFrame(received=lambda: self.slot.counts[0])
         self.outputs = outputs
         self.stamps = StampWatch()
         self.statistics = FrameStatistics()
@@ -48,6 +52,7 @@ class Camera:
                 message_type, topic, self._on_image, profile, event_callbacks=events
             ),
             self._node.create_subscription(CameraInfo, "camera_info", self._on_camera_info, profile),
+            self._node.create_subscription(Image, "depth", self.depths.put, profile),
         ]
 
     def close(self) -> None:
@@ -56,10 +61,13 @@ class Camera:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
         self.slot.clear()
+        self.depths.clear()
+        self.newest.clear()
         self.camera_info = None
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self.statistics.arrived()
+        self.depths.expect(stamp_of(message))
         self.slot.put(Frame(message, time.monotonic()))
 
     def _on_camera_info(self, info: CameraInfo) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ovseg_ros.geometry import Calibration, GeometryError
 from ovseg_ros.node.image_codec import ImageError
 
 _ASPECT_TOLERANCE = 0.01
@@ -43,15 +44,7 @@ def scale_camera_info(info: Any, width: int, height: int, image_size: tuple[int,
         scaled.width, scaled.height = width, height
         return scaled
 
-    full_width, full_height = _image_size(info)
-    image_width, image_height = image_size or (width, height)
-    if abs(math.log(full_width * image_height / (full_height * image_width))) > math.log1p(_ASPECT_TOLERANCE):
-        raise ImageError(
-            "camera_info_size",
-            f"camera_info describes an image of {full_width} x {full_height} pixels, but the image is "
-            f"{image_width} x {image_height}, another aspect; is it the camera_info of another camera?",
-        )
-    x_scale, y_scale = width / full_width, height / full_height
+    x_scale, y_scale = _scales(info, width, height, image_size or (width, height))
     scaled.width, scaled.height = round(info.width * x_scale), round(info.height * y_scale)
     for field, columns in (("k", 3), ("p", 4)):
         matrix = np.array(getattr(info, field), dtype=np.float64).reshape(3, columns)
@@ -64,6 +57,58 @@ def scale_camera_info(info: Any, width: int, height: int, image_size: tuple[int,
     ):
         setattr(scaled.roi, field, round(getattr(info.roi, field) * scale))
     return scaled
+
+
+def calibration(
+    info: Any, width: int, height: int, image_size: tuple[int, int], *, rectified: bool = False
+) -> Calibration:
+    """How the camera sees, in pixels of a mask of `width` x `height` that was made from its image.
+
+    The numbers are those of `scale_camera_info`, with the window and the binning taken into account. Where
+    the image is `rectified` they come from P, and there is no distortion (REP 104).
+
+    Raises ImageError as `scale_camera_info`, and where the camera is not calibrated, or distorts in a way
+    that is not known (reason camera_info_values).
+    """
+    _check_values(info)
+    if info.width == 0 or info.height == 0:
+        raise ImageError(
+            "camera_info_size",
+            f"camera_info has the size {info.width} x {info.height}, so that points cannot be placed; its "
+            "publisher must fill width and height",
+        )
+    x_scale, y_scale = _scales(info, width, height, image_size)
+    x_scale, y_scale = x_scale / (info.binning_x or 1), y_scale / (info.binning_y or 1)
+    fx, cx, fy, cy = (info.p[i] for i in (0, 2, 5, 6)) if rectified else (info.k[i] for i in (0, 2, 4, 5))
+    try:
+        return Calibration(
+            fx=fx * x_scale,
+            fy=fy * y_scale,
+            cx=(cx - info.roi.x_offset) * x_scale,
+            cy=(cy - info.roi.y_offset) * y_scale,
+            model=info.distortion_model,
+            coefficients=() if rectified else tuple(map(float, info.d)),
+        )
+    except GeometryError as error:
+        raise ImageError("camera_info_values", str(error)) from error
+
+
+def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int], reason: str) -> None:
+    """Refuse a (width, height) whose aspect differs from the image's by more than 1 %, with an ImageError."""
+    (width, height), (image_width, image_height) = size, image_size
+    if abs(math.log(width * image_height / (height * image_width))) > math.log1p(_ASPECT_TOLERANCE):
+        raise ImageError(
+            reason,
+            f"{what} of {width} x {height} pixels, but the image is {image_width} x {image_height}, another "
+            "aspect; is it that of another camera?",
+        )
+
+
+def _scales(info: Any, width: int, height: int, image_size: tuple[int, int]) -> tuple[float, float]:
+    """From pixels of the image that `info` describes to those of a mask of the image."""
+    full_width, full_height = _image_size(info)
+    check_aspect("camera_info describes an image", (full_width, full_height), image_size, "camera_info_size")
+    return width / full_width, height / full_height
 
 
 def _check_values(info: Any) -> None:

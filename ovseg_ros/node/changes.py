@@ -14,7 +14,7 @@ from ovseg_ros.node.specification import Phase
 from ovseg_ros.node.vocabulary_keeper import VocabularyKeeper, as_parameters
 from ovseg_ros.vocabulary import Vocabulary
 
-WORDS = ("file", "classes", "background", "threshold")
+WORDS = ("file", "classes", "background", "threshold", "costs", "default_cost")
 """The parameters of the group `vocabulary` that say what the vocabulary is."""
 
 
@@ -44,7 +44,14 @@ class Changes:
         Raises:
             OvsegError: they are refused, or could not be encoded; the old ones stay.
         """
-        vocabulary = self.keeper.build(request.classes, request.ids, request.background, request.threshold)
+        vocabulary = self.keeper.build(
+            request.classes,
+            request.ids,
+            request.background,
+            request.threshold,
+            request.costs,
+            request.default_cost,
+        )
         pipeline = self._pipeline()
         if pipeline is None:
             self.follow()

@@ -4,23 +4,42 @@ This is the only module of the node that imports torch (through `clipseg`). The 
 *configure*, so that it appears on the graph at once, and a missing torch is a failure that is told.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from ovseg_ros.clipseg import Classifier, OutOfMemory, Segmentation, Segmenter, load_model
+from ovseg_ros.clipseg import (
+    Classifier,
+    Heat,
+    OutOfMemory,
+    Segmentation,
+    Segmenter,
+    encode_texts,
+    load_model,
+    locate,
+)
+from ovseg_ros.node.latency import LatencyGovernor
 from ovseg_ros.node.settings import MethodSettings, ModelSettings
 from ovseg_ros.vocabulary import Vocabulary
 
 OutputSize = Literal["input", "model"]
 
+BLANK = np.zeros((480, 640, 3), np.uint8)
+"""What sizes are tried out on; the frames' own size and aspect correct it afterwards."""
+
+TRIALS = 3
+
 
 class Setup:
     """Everything that one frame needs: a model with its method, and a vocabulary made into a classifier."""
 
-    def __init__(self, segmenter: Segmenter, classifier: Classifier) -> None:
+    def __init__(
+        self, segmenter: Segmenter, classifier: Classifier, governor: LatencyGovernor | None = None
+    ) -> None:
         self._segmenter = segmenter
         self._classifier = classifier
+        self._governor = governor
         self.reduced = False
 
     @property
@@ -30,7 +49,10 @@ class Setup:
     @property
     def description(self) -> dict[str, str]:
         """Model, method, device and so on, for people."""
-        return dict(self._segmenter.description)
+        if self._governor is None:
+            return dict(self._segmenter.description)
+        governed = self._segmenter.at(self._governor.short_side)
+        return {**governed.description, "max_latency": self._governor.description}
 
     def segment(self, image: np.ndarray, output_size: OutputSize) -> Segmentation:
         """Segment an image, uint8 [H, W, 3] RGB.
@@ -42,16 +64,39 @@ class Setup:
             OutOfMemory: the smaller try failed too, or there is none.
             DeviceLost: only a new *configure*, or a new process, can help.
         """
+        governor = self._governor
+        segmenter = self._segmenter if governor is None else self._segmenter.at(governor.short_side)
         try:
-            return self._segmenter.segment(image, self._classifier, output_size=output_size)
+            segmentation = segmenter.segment(image, self._classifier, output_size=output_size)
         except OutOfMemory:
-            smaller = self._segmenter.smaller()
+            smaller = segmenter.smaller()
             if smaller is None:
                 raise
             segmentation = smaller.segment(image, self._classifier, output_size=output_size)
             self._segmenter = smaller
             self.reduced = True
+            if governor is not None:
+                governor.reduce(smaller.short_side)
             return segmentation
+        if governor is not None:
+            governor.observe(segmentation.inference_ms)
+        return segmentation
+
+    def encode_texts(self, texts: Sequence[tuple[str, ...]]) -> None:
+        """Get texts ready for `locate`, which may take long where they are new.
+
+        Raises:
+            OutOfMemory, DeviceLost: the device failed.
+        """
+        encode_texts(self._segmenter, texts)
+
+    def locate(self, segmentation: Segmentation, texts: Sequence[tuple[str, ...]]) -> list[Heat]:
+        """Where the things that texts name are in an image that was segmented; may run beside `segment`.
+
+        Raises:
+            OutOfMemory, DeviceLost: the device failed.
+        """
+        return locate(self._segmenter, segmentation, texts)
 
 
 class Engine:
@@ -71,6 +116,9 @@ class Engine:
         )
         self._made_for: tuple[MethodSettings, str] | None = None
         self._segmenter: Segmenter | None = None
+        self._max_latency_ms = settings.max_latency_ms
+        self._governor: LatencyGovernor | None = None
+        self._prepared = False
 
     def check(self, method: MethodSettings, templates: str) -> None:
         """Raise the ModelError that `prepare` would raise over these settings; quick, on any thread."""
@@ -79,7 +127,10 @@ class Engine:
     def prepare(self, method: MethodSettings, templates: str, vocabulary: Vocabulary) -> Setup:
         """Encode the vocabulary's text, which may take long, and put everything together for the worker.
 
-        The segmenter is kept as long as the method stays, with what it compiled and measured for itself.
+        After the first time this is taken to run beside frames, and leaves the device to them.
+
+        The segmenter is kept as long as the method stays, with what it compiled and measured for itself. With
+        a latency to hold, a new one is first tried out on a blank image, which takes some images' time.
 
         Raises:
             OvsegError: the method is not known, or encoding failed.
@@ -87,13 +138,32 @@ class Engine:
         if self._segmenter is None or self._made_for != (method, templates):
             self._segmenter = self._make(method, templates)
             self._made_for = (method, templates)
-        return Setup(self._segmenter, self._segmenter.encode(vocabulary))
+            self._governor = None
+        classifier = self._segmenter.encode(vocabulary, aside=self._prepared)
+        self._prepared = True
+        if self._max_latency_ms and self._governor is None:
+            self._governor = self._tried_out(self._segmenter, classifier)
+        return Setup(self._segmenter, classifier, self._governor)
+
+    def _tried_out(self, segmenter: Segmenter, classifier: Classifier) -> LatencyGovernor:
+        patch = max(segmenter.model.backbone.patch)
+        governor = LatencyGovernor(self._max_latency_ms, segmenter.smallest_side, segmenter.short_side, patch)
+        for _ in range(TRIALS):
+            trial = Setup(segmenter.at(governor.short_side), classifier)
+            trial.segment(BLANK, "input")  # the first pass of a size prepares what later ones find ready
+            time_ms = trial.segment(BLANK, "input").inference_ms
+            governor.start_at(time_ms)
+            if time_ms <= governor.limit_ms:
+                break
+        return governor
 
     def _make(self, method: MethodSettings, templates: str) -> Segmenter:
         return Segmenter(
             self._model,
             method.name,
             short_side=method.short_side,
+            window=method.window,
+            window_stride=method.window_stride,
             templates=templates,
             logit_scale=method.logit_scale,
         )

@@ -10,12 +10,15 @@ from rclpy.node import Node
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.camera import Camera
+from ovseg_ros.node.depth import PATIENCE, stamp_of
 from ovseg_ros.node.frame_slot import Frame, FrameSlot
 from ovseg_ros.node.image_codec import ImageError
-from ovseg_ros.node.publishers import Labelled, VocabularyOutputs
-from ovseg_ros.node.settings import OutputSettings
+from ovseg_ros.node.labelled import Labelled
+from ovseg_ros.node.newest_frame import Segmented
+from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.stamps import BACKWARDS, MEANINGS, latency
 from ovseg_ros.node.throttle import Throttle
+from ovseg_ros.node.vocabulary_outputs import VocabularyOutputs
 from ovseg_ros.vocabulary import Vocabulary
 
 
@@ -29,7 +32,7 @@ class _Result:
 class FramePath:
     """What the worker does with setups and frames: the functions that `FrameWorker` is given.
 
-    `output_settings()` is asked once a frame, so that a change of parameters falls between two frames.
+    `settings()` is asked for each frame, so that a change of parameters falls between two frames.
     """
 
     def __init__(
@@ -37,12 +40,12 @@ class FramePath:
         node: Node,
         cameras: Mapping[FrameSlot, Camera],
         vocabulary_outputs: VocabularyOutputs,
-        output_settings: Callable[[], OutputSettings],
+        settings: Callable[[], Settings],
     ) -> None:
         self._node = node
         self._cameras = cameras
         self._vocabulary_outputs = vocabulary_outputs
-        self._output_settings = output_settings
+        self._settings = settings
         self._throttle = Throttle()
         self._announced: Vocabulary | None = None
 
@@ -58,11 +61,13 @@ class FramePath:
     def compute(self, slot: FrameSlot, frame: Frame, setup: Any) -> _Result | None:
         """Segment one frame; None where nobody wants it or its image cannot be used."""
         camera = self._cameras[slot]
-        if not camera.outputs.wanted():
+        if not camera.outputs.wanted() and not camera.newest.asked:
             camera.statistics.unwatched()
             return None
         message = frame.message
-        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        settings = self._settings()
+        stamp = stamp_of(message)
+        depth = camera.depths.begin(stamp)
         self._check_stamp(camera, stamp)
         try:
             image = camera.decode(message)
@@ -70,33 +75,35 @@ class FramePath:
             self._rejected(camera, error)
             return None
         was_reduced = setup.reduced
-        segmentation = setup.segment(image, self._output_settings().size)
+        segmentation = setup.segment(image, settings.output.size)
         if setup.reduced and not was_reduced:
             self._node.get_logger().warning(
                 "the device ran out of memory: images are segmented at a smaller size until the vocabulary, "
                 "the method or the model changes. Lower method.short_side"
             )
-        return _Result(
-            camera,
-            Labelled(
-                header=message.header,
-                image=image,
-                segmentation=segmentation,
-                camera_info=camera.camera_info,
-                latency=lambda: latency(stamp, self._node.get_clock().now().nanoseconds),
-            ),
-            frame.arrived,
+        labelled = Labelled(
+            header=message.header,
+            image=image,
+            segmentation=segmentation,
+            camera_info=camera.camera_info,
+            rectified=settings.input.rectified,
+            latency=lambda: latency(stamp, self._node.get_clock().now().nanoseconds),
+            depth=lambda: depth.get(settings.input.depth_slop, frame.arrived + PATIENCE),
         )
+        camera.newest.put(Segmented(labelled, setup, frame.arrived))
+        return _Result(camera, labelled, frame.arrived)
 
     def publish(self, result: _Result) -> None:
         """Send everything that somebody subscribes to."""
-        camera = result.camera
-        age = camera.outputs.publish(result.labelled, self._output_settings())
+        camera, outputs = result.camera, result.camera.outputs
+        age = outputs.publish(result.labelled, self._settings().output)
         camera.statistics.published(latency=age, processing=time.monotonic() - result.arrived)
-        try:
-            camera.outputs.publish_camera_info(result.labelled)
-        except ImageError as error:
-            self._rejected(camera, error)
+        # Points come last, because they may wait for their depth.
+        for send in (outputs.publish_camera_info, outputs.publish_cost, outputs.publish_points):
+            try:
+                send(result.labelled)
+            except ImageError as error:
+                self._rejected(camera, error)
 
     def failed(self, error: Exception) -> None:
         """Count and tell what went wrong with a frame; the worker goes on with the next one."""

@@ -17,7 +17,16 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.encodings import DEPTH_ENCODINGS, ENCODINGS, Encoding, Packed
 from ovseg_ros.node.image_header import read_header
 
-__all__ = ["ENCODINGS", "MAX_PIXELS", "ImageError", "decode_compressed", "decode_image", "fill_image"]
+__all__ = [
+    "ENCODINGS",
+    "MAX_PIXELS",
+    "ImageError",
+    "byte_array",
+    "check_size",
+    "decode_compressed",
+    "decode_image",
+    "fill_image",
+]
 
 MAX_PIXELS = 64 * 2**20
 """The largest image that is decoded (8192 x 8192 pixels); a larger one is taken for a broken header."""
@@ -28,7 +37,8 @@ class ImageError(OvsegError):
 
     `reason` is a short key that diagnostics count by: zero_size, too_large, odd_size, step_too_small,
     data_size, data_type, empty_encoding, unknown_encoding, depth_image, empty_data, unknown_format, corrupt,
-    truncated, array_mismatch, camera_info_size, camera_info_values.
+    truncated, array_mismatch, camera_info_missing, camera_info_size, camera_info_values, depth_missing,
+    depth_stamp, depth_encoding, depth_data, depth_size, no_costs.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -49,7 +59,7 @@ def decode_image(msg: Any) -> np.ndarray:
     name: str = msg.encoding
     width, height, step = int(msg.width), int(msg.height), int(msg.step)
     encoding = _encoding(name)
-    _check_size(width, height)
+    check_size(width, height)
     if problem := encoding.size_problem(width, height):
         raise ImageError("odd_size", f"a {name} image cannot be {width} x {height} pixels: {problem}")
     if step < encoding.row_bytes(width):
@@ -58,7 +68,7 @@ def decode_image(msg: Any) -> np.ndarray:
             f"step is {step} bytes, but a row of {width} {name} pixels takes {encoding.row_bytes(width)}; "
             "the publisher must set step to its full row length",
         )
-    data = _byte_array(msg.data)
+    data = byte_array(msg.data)
     expected = encoding.data_bytes(height, step)
     if data.size != expected:
         raise ImageError(
@@ -82,7 +92,7 @@ def decode_compressed(msg: Any) -> np.ndarray:
     original = form.partition(";")[0].strip()
     if "compressedDepth" in form or original in DEPTH_ENCODINGS:
         raise _depth_error(f"a compressed image of format {form!r}")
-    data = _byte_array(msg.data).tobytes()
+    data = byte_array(msg.data).tobytes()
     if not data:
         raise ImageError("empty_data", "the compressed image holds no data")
     try:
@@ -95,7 +105,7 @@ def decode_compressed(msg: Any) -> np.ndarray:
             f"the compressed image of format {form!r} is neither JPEG, PNG nor WebP; "
             "let image_transport's `compressed` publish one of these",
         )
-    _check_size(header.width, header.height)
+    check_size(header.width, header.height)
     if not header.complete:
         raise ImageError(
             "truncated",
@@ -153,7 +163,8 @@ _DECODED_ENCODINGS = {
 }
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Refuse an image with no pixels, or with more than `MAX_PIXELS`, with an ImageError."""
     if width <= 0 or height <= 0:
         raise ImageError(
             "zero_size", f"the image is {width} x {height} pixels; both sides must be at least 1"
@@ -165,8 +176,11 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _byte_array(data: Any) -> np.ndarray:
-    """The bytes of a message field as uint8 [N]: a view on a buffer, a copy of a list or tuple."""
+def byte_array(data: Any) -> np.ndarray:
+    """The bytes of a message field as uint8 [N]: a view on a buffer, a copy of a list or tuple.
+
+    Raises ImageError for anything else.
+    """
     try:
         return np.frombuffer(bytes(data) if isinstance(data, list | tuple) else data, np.uint8)
     except (TypeError, ValueError, BufferError):

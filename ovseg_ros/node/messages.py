@@ -24,6 +24,7 @@ def vocabulary_message(vocabulary: Vocabulary, stamp: Any, topic_of: TopicOf) ->
                 name=cls.name,
                 synonyms=list(cls.synonyms),
                 threshold=vocabulary.threshold_of(cls),
+                cost=vocabulary.cost_of(cls),
                 color=_color(cls.color),
                 confidence_topic=topic_of(cls.slug),
             )
@@ -31,6 +32,8 @@ def vocabulary_message(vocabulary: Vocabulary, stamp: Any, topic_of: TopicOf) ->
         ],
         background=list(vocabulary.background),
         threshold=vocabulary.threshold,
+        has_costs=vocabulary.has_costs,
+        default_cost=vocabulary.default_cost,
     )
 
 

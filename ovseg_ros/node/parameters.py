@@ -10,13 +10,18 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.settings import SPECIFICATIONS, Settings
 from ovseg_ros.node.specification import ParameterError, Phase, Specification, Value
 
-FILE = "vocabulary.file"
-RESET_BY_FILE: Mapping[str, Value] = {
-    "vocabulary.classes": (),
-    "vocabulary.background": (),
-    "vocabulary.threshold": -1.0,
+RESET_BY: Mapping[str, Mapping[str, Value]] = {
+    "vocabulary.file": {
+        "vocabulary.classes": (),
+        "vocabulary.background": (),
+        "vocabulary.threshold": -1.0,
+        "vocabulary.costs": (),
+        "vocabulary.default_cost": -1,
+    },
+    "vocabulary.classes": {"vocabulary.costs": ()},
 }
-"""A new vocabulary file would be hidden by these, so that setting it sets them back."""
+"""Setting one of these sets back what is not given with it: parameters that would hide a new file, and costs
+that would name classes which are gone."""
 
 
 class Parameters:
@@ -57,14 +62,14 @@ class Parameters:
             self._mirroring = False
 
     def _completed(self, parameters: Sequence[Parameter]) -> list[Parameter]:
-        """The change in the parameters' own types, with what a new vocabulary file sets back."""
+        """The change in the parameters' own types, with what it sets back."""
         given = {parameter.name for parameter in parameters}
+        reset: dict[str, Value] = {}
+        if not self._mirroring:
+            for name in given & set(RESET_BY):
+                reset |= {key: value for key, value in RESET_BY[name].items() if key not in given}
         completed = [_retyped(parameter) for parameter in parameters]
-        if FILE in given and not self._mirroring:
-            completed += [
-                _parameter(name, value) for name, value in RESET_BY_FILE.items() if name not in given
-            ]
-        return completed
+        return completed + [_parameter(name, value) for name, value in reset.items()]
 
     def _validated(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         if self._mirroring:

@@ -1,7 +1,7 @@
 """Everything that exists between *configure* and *cleanup*: model, publishers, and the threads that work."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rclpy.node import Node
@@ -10,10 +10,12 @@ from rclpy.task import Future
 from ovseg_ros import msg
 from ovseg_ros.node.camera import Camera
 from ovseg_ros.node.frame_path import FramePath
-from ovseg_ros.node.publishers import CameraOutputs, VocabularyOutputs
+from ovseg_ros.node.locate import Answer, LocateError, answer
+from ovseg_ros.node.publishers import CameraOutputs
 from ovseg_ros.node.serial_queue import Cancelled, SerialQueue
-from ovseg_ros.node.settings import InputSettings, MethodSettings, OutputSettings
+from ovseg_ros.node.settings import InputSettings, MethodSettings, Settings
 from ovseg_ros.node.vocabulary_keeper import VocabularyKeeper
+from ovseg_ros.node.vocabulary_outputs import VocabularyOutputs
 from ovseg_ros.node.worker import FrameWorker
 from ovseg_ros.vocabulary import Vocabulary
 
@@ -40,7 +42,7 @@ class Pipeline:
         engine: "Engine",
         setup: "Setup",
         keeper: VocabularyKeeper,
-        output_settings: Callable[[], OutputSettings],
+        settings: Callable[[], Settings],
         as_message: Callable[[Vocabulary], msg.Vocabulary],
         settled: Callable[[], None],
     ) -> None:
@@ -53,7 +55,7 @@ class Pipeline:
         wake = threading.Condition()
         self.camera = Camera(node, wake, CameraOutputs(node))
         self._vocabulary_outputs = VocabularyOutputs(node, as_message)
-        path = FramePath(node, {self.camera.slot: self.camera}, self._vocabulary_outputs, output_settings)
+        path = FramePath(node, {self.camera.slot: self.camera}, self._vocabulary_outputs, settings)
         self._worker: FrameWorker[Setup, Any] = FrameWorker(
             [self.camera.slot],
             wake,
@@ -63,6 +65,7 @@ class Pipeline:
             failed=path.failed,
         )
         self._encoding = SerialQueue("vocabulary")
+        self._questions = SerialQueue("locate")
         self._lock = threading.Lock()
         self._destroyed = False
         self._use(setup)
@@ -109,17 +112,40 @@ class Pipeline:
         self._encoding.submit(work, done)
         return future
 
+    def locate(self, texts: Sequence[tuple[str, ...]], threshold: float, max_age: float) -> Future:
+        """Look for things in the newest frame, or the next one where that is older than `max_age` seconds.
+
+        The future's result is an `Answer`, or the exception for which there is none.
+        """
+        future = Future()
+
+        def work() -> Answer:
+            self._setup.encode_texts(texts)
+            frame = self.camera.newest.get(max_age)
+            if frame is None:
+                raise LocateError("there is no image to search: none has come yet; is the camera running?")
+            return answer(frame, texts, threshold)
+
+        def done(outcome: Answer | Exception) -> None:
+            future.set_result(outcome)
+            self._settled()
+
+        self._questions.submit(work, done)
+        return future
+
     def destroy(self) -> bool:
         """Stop the threads and remove the publishers; False if a thread is still at work inside torch."""
         self.close()
         self._encoding.close()
+        self._questions.close()
         stopped = self._worker.stop(STOP_TIMEOUT)
         with self._lock:
             self._destroyed = True
             self._keeper.release()
         self.camera.outputs.destroy()
         self._vocabulary_outputs.destroy()
-        return self._encoding.join(ENCODING_STOP_TIMEOUT) and stopped
+        queues = [self._encoding, self._questions]
+        return all([queue.join(ENCODING_STOP_TIMEOUT) for queue in queues]) and stopped
 
     def _use(self, setup: "Setup") -> None:
         self.camera.outputs.add_classes(setup.vocabulary)

@@ -1,30 +1,26 @@
-"""What goes out: the outputs of one camera, each made only while it has subscribers, and the latched ones."""
+"""What goes out for each frame of one camera, each output made only while it has subscribers."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from ovseg_ros import msg
 from ovseg_ros.drawing import overlay
 from ovseg_ros.node.camera_info import scale_camera_info
-from ovseg_ros.node.image_codec import fill_image
-from ovseg_ros.node.messages import label_info_message, summary_message
+from ovseg_ros.node.image_codec import ImageError, fill_image
+from ovseg_ros.node.labelled import Labelled
+from ovseg_ros.node.messages import summary_message
+from ovseg_ros.node.point_cloud import points_message
 from ovseg_ros.node.settings import OutputSettings
 from ovseg_ros.vocabulary import Vocabulary
 
 OUTPUT_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED_QOS = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 
 SILENT = PublisherEventCallbacks(use_default_callbacks=False)
 """No event handlers: each would be one more thing that the executor waits on, and there may be 254 classes.
@@ -32,17 +28,6 @@ SILENT = PublisherEventCallbacks(use_default_callbacks=False)
 It also makes it safe to create and destroy such a publisher outside the executor thread, which looks at the
 event handlers of publishers but not at the publishers.
 """
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A segmented frame. `image` is uint8 [H, W, 3] RGB; `latency()` gives seconds, NaN where unknown."""
-
-    header: Header
-    image: np.ndarray
-    segmentation: Any
-    camera_info: CameraInfo | None
-    latency: Callable[[], float]
 
 
 class CameraOutputs:
@@ -60,7 +45,17 @@ class CameraOutputs:
         self._summary = create(msg.SegmentationSummary, "summary")
         self._overlay = create(Image, "overlay")
         self._camera_info = create(CameraInfo, "camera_info")
-        self._fixed = (self._labels, self._confidence, self._summary, self._overlay, self._camera_info)
+        self._cost = create(Image, "cost")
+        self._points = create(PointCloud2, "points")
+        self._fixed = (
+            self._labels,
+            self._confidence,
+            self._summary,
+            self._overlay,
+            self._camera_info,
+            self._cost,
+            self._points,
+        )
         self._lock = threading.Lock()
         self._by_slug: dict[str, Publisher] = {}
         self._needed: dict[int, set[str]] = {}  # revision -> slugs, from the one in use on
@@ -145,6 +140,32 @@ class CameraOutputs:
         info.header = frame.header
         self._camera_info.publish(info)
 
+    def publish_cost(self, frame: Labelled) -> None:
+        """Publish what planners pay for the pixels of `frame`, if somebody subscribes.
+
+        Raises:
+            ImageError: the vocabulary has no costs.
+        """
+        if not _watched(self._cost):
+            return
+        if not frame.segmentation.vocabulary.has_costs:
+            raise ImageError(
+                "no_costs",
+                f"somebody subscribes to {self._cost.topic_name}, but no class of the vocabulary has a cost; "
+                "give costs in its file, in vocabulary.costs, or with set_vocabulary",
+            )
+        self._send_image(self._cost, frame.segmentation.expected_cost(), "mono8", frame.header)
+
+    def publish_points(self, frame: Labelled) -> None:
+        """Publish the points of `frame`, if somebody subscribes.
+
+        Raises:
+            ImageError: depth or camera_info is missing, or cannot be used.
+        """
+        if not _watched(self._points):
+            return
+        self._points.publish(points_message(frame))
+
     def destroy(self) -> None:
         """Remove every topic, for good."""
         with self._lock:
@@ -159,44 +180,6 @@ class CameraOutputs:
         message = Image()
         fill_image(message, pixels, encoding, header)
         publisher.publish(message)
-
-
-class VocabularyOutputs:
-    """`~/vocabulary` and `~/label_info`, latched. `publish` is called by the worker only."""
-
-    def __init__(self, node: Node, as_message: Callable[[Vocabulary], msg.Vocabulary]) -> None:
-        self._node = node
-        self._as_message = as_message
-        self._vocabulary = node.create_publisher(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
-        self._label_info: Publisher | None = None
-        try:
-            import vision_msgs.msg as kinds
-        except ImportError as error:
-            node.get_logger().warning(
-                f"~/label_info is not published, since vision_msgs cannot be imported ({error}); "
-                "install ros-jazzy-vision-msgs if a consumer such as Nav2's semantic layer needs it"
-            )
-        else:
-            self._kinds = kinds
-            self._label_info = node.create_publisher(kinds.LabelInfo, "~/label_info", LATCHED_QOS)
-
-    @property
-    def topics(self) -> list[str]:
-        return [publisher.topic_name for publisher in self._publishers()]
-
-    def publish(self, vocabulary: Vocabulary) -> None:
-        """Tell that `vocabulary` comes into force now."""
-        message = self._as_message(vocabulary)
-        if self._label_info is not None:
-            self._label_info.publish(label_info_message(vocabulary, message.header.stamp, self._kinds))
-        self._vocabulary.publish(message)
-
-    def destroy(self) -> None:
-        for publisher in self._publishers():
-            self._node.destroy_publisher(publisher)
-
-    def _publishers(self) -> list[Publisher]:
-        return [publisher for publisher in (self._vocabulary, self._label_info) if publisher is not None]
 
 
 def _watched(publisher: Publisher) -> bool:

@@ -6,18 +6,19 @@ from typing import Any
 from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ovseg_ros import msg
+from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.camera import image_topic
 from ovseg_ros.node.changes import Changes
 from ovseg_ros.node.diagnostics import Diagnostics
 from ovseg_ros.node.hints import missing_publisher_hint
 from ovseg_ros.node.lifecycle import OneShots, answer_wrong_transitions, told
+from ovseg_ros.node.locate import Answer, LocateError, parse_texts
 from ovseg_ros.node.messages import vocabulary_message
 from ovseg_ros.node.pipeline import Pipeline
 from ovseg_ros.node.process import run
 from ovseg_ros.node.report import Report, make_report
-from ovseg_ros.node.services import VocabularyServices
+from ovseg_ros.node.services import LocateService, VocabularyServices
 from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.specification import ParameterError, Phase
 from ovseg_ros.vocabulary import Vocabulary
@@ -51,10 +52,12 @@ class SegmenterNode(LifecycleNode):
         self._vocabulary_services = VocabularyServices(
             self, self._changes.set_vocabulary, lambda: self._keeper.current, self._vocabulary_message
         )
+        self._locate_service = LocateService(self, self._locate)
         self._diagnostics = Diagnostics(self, self._report)
         answer_wrong_transitions(self)
-        inputs = [image_topic(self, self.settings.input.transport), self.resolve_topic_name("camera_info")]
-        services = ", ".join(self._vocabulary_services.names)
+        inputs = [image_topic(self, self.settings.input.transport)]
+        inputs += [self.resolve_topic_name(name) for name in ("camera_info", "depth")]
+        services = ", ".join([*self._vocabulary_services.names, *self._locate_service.names])
         self.get_logger().info(f"inputs: {', '.join(inputs)}; services: {services}")
         if self.settings.autostart:
             self._one_shots.after(0.0, "autostart", self._autostart)
@@ -93,7 +96,7 @@ class SegmenterNode(LifecycleNode):
             engine,
             setup,
             self._keeper,
-            output_settings=lambda: self.settings.output,
+            settings=lambda: self.settings,
             as_message=self._vocabulary_message,
             settled=self._trigger_settled,
         )
@@ -159,6 +162,17 @@ class SegmenterNode(LifecycleNode):
         hint = missing_publisher_hint(self, self.settings.input.transport)
         if hint is not None:
             self.get_logger().warning(hint)
+
+    async def _locate(self, request: srv.Locate.Request) -> Answer:
+        texts = parse_texts(request.texts, request.threshold)
+        if self._pipeline is None or not self._active:
+            raise LocateError(f"the node is {self.phase.name.lower()}, so it sees nothing: activate it first")
+        settings = self.settings.locate
+        threshold = settings.threshold if request.threshold < 0 else round(request.threshold, 6)
+        outcome = await self._pipeline.locate(texts, threshold, settings.max_age)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def _trigger_settled(self) -> None:
         """Wake the executor, on any thread: coroutines that wait go on, and the parameters follow."""

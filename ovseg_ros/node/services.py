@@ -1,5 +1,6 @@
-"""`set_vocabulary` and `get_vocabulary`."""
+"""`set_vocabulary`, `get_vocabulary` and `locate`."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from rclpy.qos import QoSProfile
 
 from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
+from ovseg_ros.node.locate import Answer
 from ovseg_ros.vocabulary import Vocabulary
 
 SERVICE_QOS = QoSProfile(depth=100)
@@ -81,4 +83,40 @@ class VocabularyServices:
         self, request: srv.GetVocabulary.Request, response: srv.GetVocabulary.Response
     ) -> srv.GetVocabulary.Response:
         response.vocabulary = self._as_message(self._current())
+        return response
+
+
+class LocateService:
+    """`locate`, under its relative name. `ask(request)` is awaited as `change` of `VocabularyServices` is."""
+
+    def __init__(self, node: Node, ask: Callable[[srv.Locate.Request], Awaitable[Answer]]) -> None:
+        self._node = node
+        self._ask = ask
+        self._service = node.create_service(
+            srv.Locate,
+            "locate",
+            self._locate,
+            qos_profile=SERVICE_QOS,
+            callback_group=ReentrantCallbackGroup(),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The full name of the service."""
+        return [self._service.service_name]
+
+    async def _locate(self, request: Any, response: Any) -> Any:
+        try:
+            answer = await self._ask(request)
+        except Exception as error:  # an exception out of a callback would end the node
+            if not isinstance(error, OvsegError):
+                self._node.get_logger().error(f"locate failed: {error!r}")
+            response.success = False
+            response.message = str(error) or repr(error)
+            response.age = math.nan
+            return response
+        response.success = True
+        response.message = answer.note
+        response.locations = answer.locations
+        response.age = answer.age
         return response

@@ -36,7 +36,15 @@ class ModelSettings:
     )
     precision: str = parameter(
         "auto",
-        "Arithmetic of the model; auto is half precision on CUDA and float32 on the CPU.",
+        "Arithmetic of the model; auto is half precision on CUDA, and on the CPU bfloat16 where it has "
+        "instructions for it, else float32.",
+        changes_until=Phase.UNCONFIGURED,
+    )
+    max_latency_ms: float = parameter(
+        0.0,
+        "Time that an image may take, from pixels to labels. The node then works at the largest short side "
+        "up to method.short_side that holds it, and says in diagnostics which that is; 0 leaves it at that.",
+        bounds=(0, 60000),
         changes_until=Phase.UNCONFIGURED,
     )
 
@@ -47,7 +55,22 @@ class MethodSettings:
 
     name: str = parameter("clipseg", "The method: clipseg, or a baseline such as maskclip or vanilla.")
     short_side: int = parameter(
-        336, "Short side of the image as the model sees it, in pixels.", bounds=(32, 2048)
+        336,
+        "Short side of the image as the model sees it, in pixels. Small images are enlarged by a third "
+        "at most.",
+        bounds=(32, 2048),
+    )
+    window: int = parameter(
+        0,
+        "Side of the windows in which the image goes through the model, in pixels at that size (usually "
+        "224); 0: as a whole. Somewhat better labels for about twice the time.",
+        bounds=(0, 2048),
+    )
+    window_stride: int = parameter(
+        0,
+        "From one window to the next, in pixels; 0: half a window. Where windows overlap, their scores' mean "
+        "counts.",
+        bounds=(0, 2048),
     )
     logit_scale: float = parameter(
         0.0,
@@ -72,6 +95,15 @@ class InputSettings:
         choices=("best_effort", "reliable"),
         changes_until=Phase.INACTIVE,
     )
+    rectified: bool = parameter(
+        False,
+        "The images are rectified: points follow P of camera_info, and its distortion is left out.",
+    )
+    depth_slop: float = parameter(
+        0.02,
+        "How far the stamp of a depth image may be from that of its colour image, in seconds.",
+        bounds=(0, 1),
+    )
     stale_after: float = parameter(
         3.0, "Diagnostics warn when no image came for this long, in seconds.", bounds=(0.1, 3600)
     )
@@ -93,15 +125,18 @@ class OutputSettings:
 
 @dataclass(frozen=True)
 class VocabularySettings:
-    """The words. What stands in classes, background and threshold goes before what the file says."""
+    """The words. What stands beside the file goes before what the file says."""
 
     file: str = parameter(
         "indoor",
         "A vocabulary file, or the name of one that ships with the package. Used where vocabulary.classes is "
-        "empty. Setting it at run time empties classes and background and puts threshold to -1.",
+        "empty. Setting it at run time empties classes, background and costs, and puts threshold and "
+        "default_cost to -1.",
     )
     classes: tuple[str, ...] = parameter(
-        (), "The classes; an entry may list synonyms: 'person; pedestrian'. Follows set_vocabulary."
+        (),
+        "The classes; an entry may list synonyms: 'person; pedestrian'. Setting it at run time empties "
+        "costs. Follows set_vocabulary.",
     )
     background: tuple[str, ...] = parameter(
         (),
@@ -113,11 +148,38 @@ class VocabularySettings:
         "or else what was in force before, at first 0. Follows set_vocabulary.",
         bounds=(-1, 1),
     )
+    costs: tuple[str, ...] = parameter(
+        (),
+        "What a planner pays for classes, 0 (free) to 254 (lethal): 'person: 254'; goes before the costs of "
+        "the file, class by class. Follows set_vocabulary.",
+    )
+    default_cost: int = parameter(
+        -1,
+        "Cost of the background and of classes without their own. Negative: what the file says, else 0. "
+        "Follows set_vocabulary.",
+        bounds=(-1, 254),
+    )
     templates: str = parameter(
         "auto",
         "Prompt templates: 80 (full), 7 (short) or one (plain); auto is plain for a model that reads short "
         "texts only, else full on CUDA and short on a CPU.",
         choices=("auto", "full", "short", "plain"),
+    )
+
+
+@dataclass(frozen=True)
+class LocateSettings:
+    """How the service `locate` answers."""
+
+    threshold: float = parameter(
+        0.4,
+        "A thing is there where its score reaches this; 0.5 means that no other word fits better.",
+        bounds=(0, 1),
+    )
+    max_age: float = parameter(
+        1.0,
+        "A frame that came longer ago than this is not searched while a newer one can be had, in seconds.",
+        bounds=(0, 3600),
     )
 
 
@@ -130,6 +192,7 @@ class Settings:
     input: InputSettings = field(default_factory=InputSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
+    locate: LocateSettings = field(default_factory=LocateSettings)
     autostart: bool = parameter(
         True,
         "Configure and activate at start. Set it to false where a lifecycle manager owns the node.",

@@ -9,6 +9,7 @@ from builtin_interfaces.msg import Time
 from ovseg_ros.node.settings import VocabularySettings
 from ovseg_ros.node.specification import Value
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, load_vocabulary
+from ovseg_ros.vocabulary_text import quote
 
 REMEMBERED = 100
 """So many vocabularies may be answered for at a time."""
@@ -43,15 +44,28 @@ class VocabularyKeeper:
             return self._newest if self._in_force is None else self._in_force
 
     def build(
-        self, classes: Sequence[str], ids: Sequence[int], background: Sequence[str], threshold: float
+        self,
+        classes: Sequence[str],
+        ids: Sequence[int],
+        background: Sequence[str],
+        threshold: float,
+        costs: Sequence[int] = (),
+        default_cost: int = 0,
     ) -> Vocabulary:
         """The vocabulary of a service call; a negative threshold keeps the one before.
+
+        `costs`: empty, or one a class, -1 for none of its own.
 
         Raises:
             VocabularyError: an entry is wrong; nothing has changed.
         """
         vocabulary = self._builder.build(
-            classes, ids=ids, background=background, threshold=self._threshold(threshold)
+            classes,
+            ids=ids,
+            background=background,
+            threshold=self._threshold(threshold),
+            costs=_costs_by_name(classes, costs),
+            default_cost=default_cost,
         )
         return self._keep(vocabulary)
 
@@ -118,18 +132,27 @@ class VocabularyKeeper:
 
     def _from_settings(self, settings: VocabularySettings, builder: VocabularyBuilder) -> Vocabulary:
         threshold = None if settings.threshold < 0 else settings.threshold
+        costs = dict(map(_cost_entry, settings.costs))
+        default_cost = None if settings.default_cost < 0 else settings.default_cost
         if settings.classes:
             return builder.build(
                 settings.classes,
                 background=settings.background,
                 threshold=self._threshold(settings.threshold),
+                costs=costs,
+                default_cost=default_cost or 0,
             )
         if not settings.file:
             raise VocabularyError(
                 "there is no vocabulary: set vocabulary.classes, vocabulary.file, or call set_vocabulary"
             )
         return load_vocabulary(
-            settings.file, builder, background=settings.background or None, threshold=threshold
+            settings.file,
+            builder,
+            background=settings.background or None,
+            threshold=threshold,
+            costs=costs,
+            default_cost=default_cost,
         )
 
 
@@ -139,4 +162,29 @@ def as_parameters(vocabulary: Vocabulary) -> dict[str, Value]:
         "vocabulary.classes": tuple("; ".join(cls.prompts) for cls in vocabulary.classes),
         "vocabulary.background": vocabulary.background,
         "vocabulary.threshold": vocabulary.threshold,
+        "vocabulary.costs": tuple(
+            f"{cls.name}: {cls.cost}" for cls in vocabulary.classes if cls.cost is not None
+        ),
+        "vocabulary.default_cost": vocabulary.default_cost,
     }
+
+
+def _costs_by_name(classes: Sequence[str], costs: Sequence[int]) -> dict[str, int]:
+    """The costs of a service call by the names of their classes."""
+    if len(costs) not in (0, len(classes)):
+        raise VocabularyError(
+            f"{len(classes)} classes came with {len(costs)} costs, expected one cost a class: give them all "
+            "(-1 for none), or none"
+        )
+    return {entry.split(";")[0]: cost for entry, cost in zip(classes, costs, strict=False) if cost != -1}
+
+
+def _cost_entry(entry: str) -> tuple[str, int]:
+    """Name and cost of an entry of the parameter vocabulary.costs."""
+    name, _, cost = entry.rpartition(":")
+    if not name.strip() or not cost.strip().isdecimal():
+        raise VocabularyError(
+            f"the entry {quote(entry)} of vocabulary.costs is not of the form 'person: 254', expected the "
+            "name of a class and a whole number 0..254"
+        )
+    return name, int(cost)

@@ -20,8 +20,8 @@ import typer
 
 from ovseg_ros.commands.console import err, progress_bar
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.evaluation.bags import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
-from ovseg_ros.evaluation.message_types import (
+from ovseg_ros.evaluation.bags.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.evaluation.bags.message_types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     IMAGE,

@@ -14,6 +14,9 @@ from .test_backbone import VARIANTS, make_clip
 
 CERA = {"coherence": Coherence(), "self_term": "kk"}
 
+CHOOSING = {"scclip", "rfclip"}
+"""Peers that choose patches to repair: a choice can tip over with the last bit, so half precision differs."""
+
 CASES = {
     "clipseg": METHODS["clipseg"],
     "maskclip": METHODS["maskclip"],
@@ -83,7 +86,7 @@ def test_switches_of_residual_and_mlp() -> None:
     with_residual = last_block(backbone, blocks, Method("m", "kk", residual=True), (4, 3))
     torch.testing.assert_close(with_residual, entered + bare)
     with_both = last_block(backbone, blocks, Method("m", "kk", residual=True, mlp=True), (4, 3))
-    torch.testing.assert_close(with_both, with_residual + backbone.mlp(with_residual))
+    torch.testing.assert_close(with_both, with_residual + backbone.block(backbone.depth).mlp(with_residual))
 
 
 def test_class_token_changes_the_attention_only_where_it_takes_part() -> None:
@@ -107,7 +110,7 @@ def test_every_method_runs_at_any_grid(name: str, size: tuple[int, int]) -> None
     torch.testing.assert_close(features.norm(dim=-1), torch.ones(features.shape[:2]))
 
 
-@pytest.mark.parametrize("name", ["clipseg", "vanilla"])
+@pytest.mark.parametrize("name", sorted(set(METHODS) - CHOOSING))
 def test_bfloat16_stays_close_to_float32(name: str) -> None:
     """Stated tolerance on the CPU: a patch's feature in bfloat16 keeps a cosine of 0.995 to float32's."""
     visual = visual_of("plain")
@@ -118,7 +121,7 @@ def test_bfloat16_stays_close_to_float32(name: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", sorted(set(METHODS) - CHOOSING))
 def test_float16_on_cuda_stays_close_to_float32(name: str) -> None:
     """Stated tolerance on CUDA: a patch's feature in float16 keeps a cosine of 0.999 to float32's."""
     visual = visual_of("plain")

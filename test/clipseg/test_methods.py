@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method, ModelError
-from ovseg_ros.clipseg.methods import find_method
+from ovseg_ros.clipseg.methods import CrossCorrelation, find_method
+from ovseg_ros.clipseg.peer_settings import ParallelPath
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,29 @@ def test_every_depth_has_layers_before_the_last_block(depth: int) -> None:
         assert max(layers) < depth
 
 
+@pytest.mark.parametrize("depth", range(2, 50))
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_keeps_blocks_that_the_model_has(name: str, depth: int) -> None:
+    kept = METHODS[name].kept_blocks(depth)
+    assert kept <= set(range(depth))
+
+
+def test_kept_blocks_of_twelve() -> None:
+    kept = {name: sorted(method.kept_blocks(12)) for name, method in METHODS.items()}
+    assert kept == {
+        "vanilla": [],
+        "maskclip": [],
+        "clearclip": [],
+        "sclip": [],
+        "naclip": [],
+        "gem": [6, 7, 8, 9, 10, 11],
+        "resclip": [5, 6, 7, 8],
+        "scclip": [4, 5, 6, 7, 8, 9, 10],
+        "rfclip": [0],
+        "clipseg": [6, 7, 8, 9, 10],
+    }
+
+
 def test_layers_outside_the_model_are_refused() -> None:
     method = METHODS["clipseg"].with_settings(deep=Deep(layers=(20, 22)))
     with pytest.raises(ModelError, match=r"deep layers 20-22 .* 12 blocks"):
@@ -38,7 +62,10 @@ def test_layers_outside_the_model_are_refused() -> None:
         ({"coherence": Coherence(lam=1.5)}, "lam"),
         ({"coherence": Coherence(), "cls": True}, "CERA"),
         ({"deep": Deep(kind="zz")}, "integration"),
-        ({"gaussian_sigma": 5.0, "cls": True}, "neighbourhood"),
+        ({"cross": CrossCorrelation()}, "class token"),
+        ({"cross": CrossCorrelation(lam=2.0), "cls": True}, "lam"),
+        ({"peer": ParallelPath(), "residual": True}, "by default"),
+        ({"peer": ParallelPath(), "self_term": "kk"}, "by default"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict, word: str) -> None:

@@ -7,9 +7,9 @@ import open_clip
 import pytest
 import torch
 
-from ovseg_ros.clipseg import ModelError, cached_weights, load_model, model
+from ovseg_ros.clipseg import ModelError, cached_weights, load_model, model, runtime
 from ovseg_ros.clipseg.errors import DeviceLost, OutOfMemory
-from ovseg_ros.clipseg.runtime import device_errors, resolve_device, resolve_precision
+from ovseg_ros.clipseg.runtime import device_errors, multiplies_bfloat16, resolve_device, resolve_precision
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "local-dir:"])
 def test_folder_loads_frozen_with_its_own_facts(tiny_model_dir: Path, prefix: str) -> None:
-    loaded = load_model(f"{prefix}{tiny_model_dir}", device="cpu")
+    loaded = load_model(f"{prefix}{tiny_model_dir}", device="cpu", precision="float32")
     assert loaded.name == "tiny"
     assert loaded.backbone.patch == (16, 16)
     assert loaded.context_length == 32
@@ -47,7 +47,7 @@ def test_folder_loads_frozen_with_its_own_facts(tiny_model_dir: Path, prefix: st
 def test_weights_are_those_of_the_file(tiny_model_dir: Path) -> None:
     from safetensors.torch import load_file
 
-    loaded = load_model(str(tiny_model_dir), device="cpu")
+    loaded = load_model(str(tiny_model_dir), device="cpu", packed=False)
     kept = load_file(tiny_model_dir / "open_clip_model.safetensors")
     for name, value in loaded.clip.state_dict().items():
         assert torch.equal(value, kept[name].float()), name
@@ -178,15 +178,45 @@ def test_unknown_devices_are_refused(name: str) -> None:
         resolve_device(name)
 
 
-def test_precisions() -> None:
+def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
+    monkeypatch.setattr(runtime, "multiplies_bfloat16", lambda: False)
     assert resolve_precision("auto", cpu) == torch.float32
+    monkeypatch.setattr(runtime, "multiplies_bfloat16", lambda: True)
+    assert resolve_precision("auto", cpu) == torch.bfloat16
     assert resolve_precision("auto", torch.device("cuda")) == torch.float16
     assert resolve_precision("bfloat16", cpu) == torch.bfloat16
     with pytest.raises(ModelError, match="float32"):
         resolve_precision("float16", cpu)
     with pytest.raises(ModelError, match="float8"):
         resolve_precision("float8", cpu)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 gfni", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile", True),
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16x", False),
+        ("vendor_id : x\nFeatures : asimd bf16", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_processors_that_multiply_bfloat16(tmp_path: Path, flags: str | None, expected: bool) -> None:
+    file = tmp_path / "cpuinfo"
+    if flags is not None:
+        file.write_text(f"processor\t: 0\n{flags}\n\nprocessor\t: 1\n{flags}\n")
+    assert multiplies_bfloat16(file) is expected
+
+
+def test_packing_takes_the_blocks_over(tiny_model_dir: Path) -> None:
+    packed = load_model(str(tiny_model_dir), device="cpu")
+    plain = load_model(str(tiny_model_dir), device="cpu", precision="bfloat16", packed=False)
+    assert len(packed.clip.visual.transformer.resblocks) == 0
+    assert len(plain.clip.visual.transformer.resblocks) == packed.backbone.depth == 12
+    assert packed.parameters == plain.parameters
+    assert plain.dtype == packed.backbone.dtype == torch.float32
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg_ros.clipseg.errors import ModelError
-from ovseg_ros.clipseg.resolution import MAX_PATCHES, plan_resolution
+from ovseg_ros.clipseg.resolution import MAX_ENLARGEMENT, MAX_PATCHES, plan_resolution, plan_windows
 
 
 @pytest.mark.parametrize(
@@ -13,12 +13,15 @@ from ovseg_ros.clipseg.resolution import MAX_PATCHES, plan_resolution
         ((360, 480), 336, 14, (24, 32)),
         ((640, 480), 336, 16, (28, 21)),
         ((1080, 1920), 336, 16, (21, 37)),
-        ((1, 1), 336, 16, (21, 21)),
+        ((1, 1), 336, 16, (14, 14)),
+        ((213, 320), 336, 16, (18, 27)),
+        ((150, 300), 336, 16, (14, 28)),
+        ((150, 300), 112, 16, (7, 14)),
         ((480, 640), 16, 16, (1, 1)),
     ],
 )
 def test_usual_sizes(image: tuple[int, int], short_side: int, patch: int, grid: tuple[int, int]) -> None:
-    plan = plan_resolution(*image, short_side, (patch, patch))
+    plan = plan_resolution(*image, short_side, (patch, patch), 224)
     assert plan.grid == grid
     assert plan.size == (grid[0] * patch, grid[1] * patch)
 
@@ -28,17 +31,20 @@ def test_usual_sizes(image: tuple[int, int], short_side: int, patch: int, grid: 
     width=st.integers(1, 20000),
     short_side=st.integers(1, 2000),
     patch=st.integers(4, 32),
+    native=st.integers(1, 500),
 )
-def test_any_size_has_a_plan_within_bounds(height: int, width: int, short_side: int, patch: int) -> None:
-    rows, columns = plan_resolution(height, width, short_side, (patch, patch)).grid
+def test_any_size_has_a_plan_within_bounds(
+    height: int, width: int, short_side: int, patch: int, native: int
+) -> None:
+    rows, columns = plan_resolution(height, width, short_side, (patch, patch), native).grid
     assert rows >= 1
     assert columns >= 1
     assert rows * columns <= MAX_PATCHES
 
 
-@given(height=st.integers(100, 4000), width=st.integers(100, 4000))
+@given(height=st.integers(300, 4000), width=st.integers(300, 4000))
 def test_aspect_is_kept_to_half_a_patch(height: int, width: int) -> None:
-    plan = plan_resolution(height, width, 336, (16, 16))
+    plan = plan_resolution(height, width, 336, (16, 16), 224)
     scale = 336 / min(height, width)
     if plan.grid[0] * plan.grid[1] < 0.95 * MAX_PATCHES:
         assert abs(plan.size[0] - height * scale) <= 8
@@ -48,4 +54,39 @@ def test_aspect_is_kept_to_half_a_patch(height: int, width: int) -> None:
 @pytest.mark.parametrize("bad", [(0, 5, 336), (5, 0, 336), (5, 5, 0), (-1, 5, 336)])
 def test_empty_images_are_refused(bad: tuple[int, int, int]) -> None:
     with pytest.raises(ModelError, match="at least 1"):
-        plan_resolution(*bad, (16, 16))
+        plan_resolution(*bad, (16, 16), 224)
+
+
+@given(shortest=st.integers(1, 250), short_side=st.integers(16, 250), native=st.integers(16, 250))
+def test_small_images_are_not_enlarged_beyond_need(shortest: int, short_side: int, native: int) -> None:
+    rows = plan_resolution(shortest, 2 * shortest, short_side, (4, 4), native).grid[0]
+    assert rows <= round(max(MAX_ENLARGEMENT * shortest, native) / 4)
+    if short_side <= max(shortest, native):
+        assert rows == round(short_side / 4)
+
+
+def test_the_usual_windows() -> None:
+    """224 at stride 112 over 448 x 336 pixels: three across and two down."""
+    windows = plan_windows((21, 28), (16, 16), 224, 112)
+    assert windows.shape == (14, 14)
+    assert windows.corners == ((0, 0), (0, 7), (0, 14), (7, 0), (7, 7), (7, 14))
+
+
+@given(
+    grid=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    patch=st.tuples(st.integers(4, 32), st.integers(4, 32)),
+    window=st.integers(32, 400),
+    share=st.floats(0.05, 1),
+)
+def test_windows_cover_the_grid(
+    grid: tuple[int, int], patch: tuple[int, int], window: int, share: float
+) -> None:
+    windows = plan_windows(grid, patch, window, max(1, int(share * window)))
+    seen: set[tuple[int, int]] = set()
+    for row, column in windows.corners:
+        assert row + windows.shape[0] <= grid[0]
+        assert column + windows.shape[1] <= grid[1]
+        for i in range(windows.shape[0]):
+            seen.update((row + i, column + j) for j in range(windows.shape[1]))
+    assert len(seen) == grid[0] * grid[1]
+    assert len(set(windows.corners)) == len(windows.corners)

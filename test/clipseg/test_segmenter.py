@@ -13,7 +13,8 @@ from ovseg_ros.vocabulary import VocabularyBuilder
 
 @pytest.fixture(scope="module")
 def segmenter(tiny_model_dir: Path) -> Segmenter:
-    return Segmenter(load_model(str(tiny_model_dir), device="cpu"), short_side=96, logit_scale=100.0)
+    model = load_model(str(tiny_model_dir), device="cpu", precision="float32")
+    return Segmenter(model, short_side=96, logit_scale=100.0)
 
 
 def classifier(segmenter: Segmenter, *classes: str, **settings: object) -> Classifier:
@@ -102,6 +103,72 @@ def test_batch_equals_singles(segmenter: Segmenter, image: np.ndarray) -> None:
         single = segmenter.segment(one, chosen)
         assert (single.labels == of_batch.labels).mean() > 0.999
         assert np.abs(single.confidence.astype(int) - of_batch.confidence).max() <= 1
+
+
+def test_windows_go_the_whole_way(segmenter: Segmenter, image: np.ndarray) -> None:
+    """The scores of windows of 64 pixels at stride 32, each taken alone, averaged where they overlap."""
+    windowed = Segmenter(segmenter.model, short_side=96, logit_scale=100.0, window=64)
+    chosen = classifier(segmenter, "car; automobile", "dog", "tree")
+    result = windowed.segment(image, chosen)
+    pixels = windowed.prepare([image], (96, 128))
+    total, times = torch.zeros(4, 6, 8), torch.zeros(6, 8)
+    for row in (0, 2):
+        for column in (0, 2, 4):
+            piece = pixels[:, :, 16 * row : 16 * row + 64, 16 * column : 16 * column + 64]
+            features = dense_features(segmenter.model.backbone, piece, segmenter.method)[0]
+            scores = (100 * features @ chosen.embeddings.T).T.reshape(4, 4, 4)
+            total[:, row : row + 4, column : column + 4] += scores
+            times[row : row + 4, column : column + 4] += 1
+    mean = total / times
+    expected = torch.stack([mean[:2].amax(0), mean[2], mean[3]])
+    torch.testing.assert_close(result.scores, expected, rtol=0, atol=1e-3)
+    assert result.labels.shape == image.shape[:2]
+    assert windowed.description["windows"] == "64 at stride 32"
+
+
+def agreement(
+    fast: Segmenter, plain: Segmenter, images: list[np.ndarray], words: list[str]
+) -> tuple[float, float]:
+    """Share of pixels with equal labels, and how far apart the two best logits are at most elsewhere."""
+    chosen, same, gaps = classifier(plain, *words), [], [0.0]
+    for image in images:
+        mine, theirs = fast.segment(image, chosen), plain.segment(image, chosen)
+        same.append(mine.labels == theirs.labels)
+        upsampled = F.interpolate(theirs.scores[None], image.shape[:2], mode="bilinear")[0]
+        best = upsampled.topk(2, dim=0).values
+        gaps.append((best[0] - best[1]).numpy()[~same[-1]].max(initial=0))
+    return np.concatenate(same, axis=None).mean(), max(gaps)
+
+
+def test_packed_labels_equal_the_plain_ones(tiny_model_dir: Path) -> None:
+    rng = np.random.default_rng(1)
+    images = [
+        cv2.resize(rng.integers(0, 256, (9, 12, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC)
+        for _ in range(4)
+    ]
+    fast, plain = (
+        Segmenter(
+            load_model(str(tiny_model_dir), device="cpu", precision="float32", packed=packed), short_side=96
+        )
+        for packed in (True, False)
+    )
+    equal, gap = agreement(fast, plain, images, [f"thing {i}" for i in range(21)])
+    assert equal >= 0.995
+    assert gap < 0.01
+
+
+def test_bfloat16_labels_equal_the_plain_ones_on_photographs(photo_mini_dir: Path, shared_data: Path) -> None:
+    fast, plain = (
+        Segmenter(load_model(str(photo_mini_dir), device="cpu", precision="bfloat16", packed=packed))
+        for packed in (True, False)
+    )
+    for name in ("camvid", "msrc"):
+        files = sorted((shared_data / name / "images").iterdir())[:3]
+        images = [cv2.imread(str(file))[:, :, ::-1] for file in files]
+        words = (shared_data / name / "classes.txt").read_text().split()
+        equal, gap = agreement(fast, plain, images, words)
+        assert equal >= 0.99  # 0.995 over many photographs: docs/performance.md
+        assert gap < 0.1
 
 
 def test_image_is_left_alone_and_may_be_read_only(segmenter: Segmenter, image: np.ndarray) -> None:
@@ -201,6 +268,9 @@ def test_smaller_shrinks_until_it_cannot(segmenter: Segmenter, image: np.ndarray
         ({"method": "none"}, "method"),
         ({"short_side": 8}, "short side"),
         ({"templates": "none"}, "templates"),
+        ({"window": 8}, "window"),
+        ({"window": 64, "window_stride": 65}, "stride"),
+        ({"window_stride": 16}, "stride"),
         ({"logit_scale": -1.0}, "logit scale"),
         ({"logit_scale": float("nan")}, "logit scale"),
     ],

@@ -73,3 +73,38 @@ def test_a_change_of_words_keeps_the_segmenter(tiny_model_dir: Any) -> None:
     assert first._segmenter is second._segmenter is not other._segmenter
     assert second.vocabulary.classes[0].name == "car"
     assert other.segment(IMAGE, "input").labels.shape == (4, 6)
+
+
+class TimedSegmenter:
+    """Takes 100 ms at a short side of 336, and time with the square of it."""
+
+    smallest_side = 64
+    model = SimpleNamespace(backbone=SimpleNamespace(patch=(16, 16)))
+
+    def __init__(self, short_side: int = 336) -> None:
+        self.short_side = short_side
+        self.description = {"short_side": str(short_side)}
+
+    def encode(self, vocabulary: Any, *, aside: bool) -> Any:
+        return SimpleNamespace(vocabulary=vocabulary)
+
+    def at(self, short_side: int) -> "TimedSegmenter":
+        return TimedSegmenter(short_side)
+
+    def segment(self, image: np.ndarray, classifier: Any, *, output_size: str) -> Any:
+        return SimpleNamespace(inference_ms=100 * (self.short_side / 336) ** 2)
+
+
+def test_a_latency_is_held_and_told(tiny_model_dir: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "_make", lambda *settings: TimedSegmenter())
+    engine = Engine(ModelSettings(name=str(tiny_model_dir), max_latency_ms=50.0))
+    vocabulary = VocabularyBuilder().build(["road"])
+    setup = engine.prepare(MethodSettings(), "plain", vocabulary)
+    times = [setup.segment(IMAGE, "input").inference_ms for _ in range(200)]
+    assert times[0] < 100  # known before the first frame
+    assert 30 < times[-1] <= 50
+    side = round(336 * (times[-1] / 100) ** 0.5)
+    assert setup.description["short_side"] == str(side)
+    assert f"short side {side} of at most 336" in setup.description["max_latency"]
+    again = engine.prepare(MethodSettings(), "plain", vocabulary)
+    assert again.segment(IMAGE, "input").inference_ms == times[-1]  # new words do not start anew

@@ -11,7 +11,13 @@ from ovseg_ros.vocabulary import VocabularyBuilder
 
 STAMP = Time(sec=7)
 VOCABULARY = VocabularyBuilder().build(
-    ["road", "person; pedestrian"], [9, 4], ["sky"], threshold=0.5, thresholds={"person": 0.75}
+    ["road", "person; pedestrian"],
+    [9, 4],
+    ["sky"],
+    threshold=0.5,
+    thresholds={"person": 0.75},
+    costs={"person": 254},
+    default_cost=9,
 )
 KINDS = SimpleNamespace(LabelInfo=SimpleNamespace, VisionClass=SimpleNamespace)
 """Stands for vision_msgs.msg, which is not installed everywhere."""
@@ -25,6 +31,7 @@ def test_a_vocabulary_keeps_everything() -> None:
     road, person = message.classes
     assert (road.id, road.name, road.threshold) == (9, "road", 0.5)
     assert (person.id, list(person.synonyms), person.threshold) == (4, ["pedestrian"], 0.75)
+    assert (road.cost, person.cost, message.default_cost, message.has_costs) == (9, 254, 9, True)
     assert person.confidence_topic == "/prefix/person"
     expected = tuple(value / 255 for value in VOCABULARY.classes[0].color)
     assert (road.color.r, road.color.g, road.color.b, road.color.a) == pytest.approx((*expected, 1.0))

@@ -48,6 +48,50 @@ def test_a_negative_threshold_keeps_the_one_before(keeper: VocabularyKeeper) -> 
     assert keeper.build(["mug"], (), (), -1).threshold == 0.3
 
 
+def test_costs_come_by_place_and_none_are_kept(keeper: VocabularyKeeper) -> None:
+    first = keeper.build(["mug; cup", "spoon", "fork"], (), (), 0, costs=[254, -1, 3], default_cost=20)
+    assert [cls.cost for cls in first.classes] == [254, None, 3]
+    assert first.default_cost == 20
+    assert not keeper.build(["mug", "spoon"], (), (), 0).has_costs
+
+
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        ([1], "2 classes came with 1 costs"),
+        ([1, 255], "the cost of class 'spoon' is 255"),
+        ([-2, 1], "is -2"),
+    ],
+)
+def test_costs_that_do_not_fit_are_refused(keeper: VocabularyKeeper, costs: list[int], said: str) -> None:
+    with pytest.raises(VocabularyError, match=said):
+        keeper.build(["mug", "spoon"], (), (), 0, costs=costs)
+
+
+def test_parameters_bring_costs_back(keeper: VocabularyKeeper) -> None:
+    first = keeper.build(["mug; cup", "spoon: big"], (), (), 0, costs=[254, 3], default_cost=20)
+    values = {name.partition(".")[2]: value for name, value in as_parameters(first).items()}
+    again = keeper.build_from(VocabularySettings(**values))
+    assert again.classes == first.classes
+    assert again.default_cost == 20
+
+
+def test_parameters_go_before_the_costs_of_a_file(keeper: VocabularyKeeper, tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text("{classes: [chair, {name: lamp, cost: 50}], default_cost: 9}")
+    built = keeper.build_from(VocabularySettings(file=str(path), costs=("chair: 7",)))
+    assert [cls.cost for cls in built.classes] == [7, 50]
+    assert built.default_cost == 9
+    built = keeper.build_from(VocabularySettings(file=str(path), costs=("lamp:1",), default_cost=0))
+    assert [built.cost_of(cls) for cls in built.classes] == [0, 1]
+
+
+@pytest.mark.parametrize("entry", ["chair", "chair 7", ": 7", "chair: x", "chair: -1", "chair: 1.5"])
+def test_a_cost_parameter_of_another_form_is_refused(keeper: VocabularyKeeper, entry: str) -> None:
+    with pytest.raises(VocabularyError, match="not of the form 'person: 254'"):
+        keeper.build_from(VocabularySettings(classes=("chair",), costs=(entry,)))
+
+
 def test_what_is_withdrawn_leaves_no_trace_but_its_ids(keeper: VocabularyKeeper) -> None:
     first = keeper.build(["mug"], (), (), 0.5)
     keeper.enforce(first, STAMP)

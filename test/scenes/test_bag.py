@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.evaluation.bags import TRUTH_TOPIC, Bag, BagError
+from ovseg_ros.evaluation.bags.bag import TRUTH_TOPIC, Bag, BagError
 from ovseg_ros.scenes.arrange import make_scene
 from ovseg_ros.scenes.bag import (
     CAMERA_INFO_TOPIC,

@@ -136,7 +136,7 @@ def test_a_file_takes_the_place_of_words(
 
 def test_the_method_changes_between_two_frames(segmenter: Any, probe: Any, labels: Any) -> None:
     assert probe.set_parameters({"output.size": "model"}).successful
-    for short_side in (64, 96):
+    for short_side in (48, 64):
         assert probe.set_parameters({"method.short_side": short_side}).successful
         probe.feed(lambda s=short_side: any(m.height == s for m in list(labels.messages)), "the new size")
     before = probe.get_vocabulary().revision

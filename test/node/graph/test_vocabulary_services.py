@@ -231,10 +231,10 @@ def test_encoding_that_fails_keeps_the_old_vocabulary(
     before = probe.set_vocabulary(["steady"])
     original = Segmenter.encode
 
-    def broken(self: Segmenter, vocabulary: Any) -> Any:
+    def broken(self: Segmenter, vocabulary: Any, **how: Any) -> Any:
         if vocabulary.classes[0].name == "impossible":
             raise RuntimeError("the text tower broke")
-        return original(self, vocabulary)
+        return original(self, vocabulary, **how)
 
     monkeypatch.setattr(Segmenter, "encode", broken)
     answer = probe.set_vocabulary(["impossible"])

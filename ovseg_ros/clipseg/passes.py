@@ -1,0 +1,106 @@
+"""How a batch goes through the model on each kind of device."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from ovseg_ros.clipseg.classifier import Classifier
+from ovseg_ros.clipseg.graphs import CapturedPass
+from ovseg_ros.clipseg.labelling import labels_and_confidence
+from ovseg_ros.clipseg.resolution import Resolution
+from ovseg_ros.clipseg.transfer import Answer, Transfer
+
+Kept = TypeVar("Kept")
+
+KEPT = 16
+"""Image sizes for which a captured pass and its memory are kept."""
+
+
+class Job(NamedTuple):
+    """One batch and what is done with it.
+
+    Attributes:
+        images: of one size.
+        classifier: the words.
+        plan: the working size.
+        size: height and width of the labels.
+        forward: images on the device, ``b H W 3`` uint8, to features ``b n e``.
+        scale: factor on the cosines.
+    """
+
+    images: Sequence[UInt8[np.ndarray, "H W 3"]]
+    classifier: Classifier
+    plan: Resolution
+    size: tuple[int, int]
+    forward: Callable[[Tensor], Tensor]
+    scale: float
+
+
+class Started(NamedTuple):
+    """A batch under way: what is on the device, and how to wait for labels and confidence on the host."""
+
+    answer: Answer
+    finish: Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+class Passes(Protocol):
+    """Runs jobs; at most two are under way at a time."""
+
+    def start(self, job: Job) -> Started:
+        """Begin a job."""
+
+
+class HostPasses:
+    """On the CPU: done when started."""
+
+    def start(self, job: Job) -> Started:
+        stacked = job.images[0][None] if len(job.images) == 1 else np.stack(job.images)
+        if not stacked.flags.writeable:  # torch warns of views on read-only message buffers
+            stacked = stacked.copy()
+        features = job.forward(torch.from_numpy(np.ascontiguousarray(stacked)))
+        answer = answer_of(job, features, job.classifier.scores(features, job.scale))
+        return Started(answer, lambda: (answer.labels.numpy(), answer.confidence.numpy()))
+
+
+class CudaPasses:
+    """On CUDA: one captured pass per size, and pinned memory for two batches at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool = torch.cuda.graph_pool_handle()
+        self._captured: dict[tuple[object, ...], CapturedPass] = {}
+        self._transfers: dict[tuple[object, ...], list[Transfer]] = {}
+
+    def start(self, job: Job) -> Started:
+        shape = (len(job.images), *job.images[0].shape)
+        key = (shape, job.size)
+        if key not in self._transfers:
+            _make_room(self._transfers)
+            self._transfers[key] = [Transfer(shape, job.size, self._device) for _ in range(2)]
+        pair = self._transfers[key]
+        pair.reverse()
+        return Started(pair[0].start(job.images, partial(self._compute, job)), pair[0].finish)
+
+    def _compute(self, job: Job, images: Tensor) -> Answer:
+        key = (tuple(images.shape), job.plan.size)
+        if key not in self._captured or not self._captured[key].fits(job.classifier):
+            _make_room(self._captured)
+            self._captured[key] = CapturedPass(job.forward, images, job.classifier, job.scale, self._pool)
+        return answer_of(job, *self._captured[key].run(images, job.classifier))
+
+
+def answer_of(job: Job, features: Tensor, scores: Tensor) -> Answer:
+    """Labels and confidence of a batch from the scores of its patches, ``b n k``."""
+    grid_scores = scores.unflatten(1, job.plan.grid).permute(0, 3, 1, 2)
+    ids, thresholds = job.classifier.ids, job.classifier.thresholds
+    return Answer(features, grid_scores, *labels_and_confidence(grid_scores, job.size, ids, thresholds))
+
+
+def _make_room(kept: dict[tuple[object, ...], Kept]) -> None:
+    if len(kept) >= KEPT:
+        kept.pop(next(iter(kept)))

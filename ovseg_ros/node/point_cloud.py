@@ -1,0 +1,86 @@
+"""`~/points`: labels with depth as an organised sensor_msgs/PointCloud2, one point a pixel."""
+
+import array
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from sensor_msgs.msg import PointCloud2, PointField
+
+from ovseg_ros.geometry import nearest, rays
+from ovseg_ros.node.camera_info import calibration, check_aspect
+from ovseg_ros.node.depth import decode_depth
+from ovseg_ros.node.image_codec import ImageError
+from ovseg_ros.node.labelled import Labelled
+
+_FIELDS = (
+    ("x", "<f4", PointField.FLOAT32),
+    ("y", "<f4", PointField.FLOAT32),
+    ("z", "<f4", PointField.FLOAT32),
+    ("label", "<u4", PointField.UINT32),
+    ("confidence", "<f4", PointField.FLOAT32),
+    ("rgb", "<u4", PointField.FLOAT32),
+)
+"""Name, type in memory and type in the message: PCL and RViz take the bytes of a colour for a FLOAT32."""
+
+POINT = np.dtype([(name, kind) for name, kind, _ in _FIELDS])
+"""One point: metres in the camera's frame, class id, 0..1, and 0x00RRGGBB. PCL reads it as PointXYZRGBL."""
+
+
+def depth_for(msg: Any, size: tuple[int, int], image_size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
+    """The depth of a message in metres, float32, for labels of `size` (height, width); NaN where none is.
+
+    Where the sizes differ the nearest depth pixel is taken; nothing is interpolated across edges.
+
+    Raises ImageError where the message cannot be used, or has another aspect than the image, whose size is
+    (width, height).
+    """
+    depth = decode_depth(msg)
+    check_aspect("the depth image has a size", depth.shape[::-1], image_size, "depth_size")
+    return nearest(depth, *size)
+
+
+def frame_points(frame: Labelled) -> Float[np.ndarray, "3 H W"]:
+    """x, y and z of every pixel of a frame's labels in metres, float32; NaN where depth or ray is missing.
+
+    Raises ImageError where depth or camera_info is missing, or cannot be used.
+    """
+    info, image_size = frame.camera_info, (frame.image.shape[1], frame.image.shape[0])
+    if info is None:
+        raise ImageError("camera_info_missing", "points need camera_info, but none came")
+    height, width = frame.segmentation.output_size
+    camera = calibration(info, width, height, image_size, rectified=frame.rectified)
+    x, y = rays(camera, height, width)
+    depth = depth_for(frame.depth(), (height, width), image_size)
+    # z goes through the ray, so that a pixel without one has none either.
+    return np.stack([x * depth, y * depth, depth + 0 * x])
+
+
+def points_message(frame: Labelled) -> PointCloud2:
+    """The labels of a frame as an organised cloud. Raises as `frame_points`."""
+    segmentation = frame.segmentation
+    height, width = segmentation.output_size
+    red, green, blue = np.moveaxis(nearest(frame.image, height, width), -1, 0)
+    points = np.empty((height, width), POINT)
+    points["x"], points["y"], points["z"] = frame_points(frame)
+    points["label"] = segmentation.labels
+    np.multiply(segmentation.confidence, np.float32(1 / 255), out=points["confidence"])
+    color = points.view(np.uint8).reshape(height, width, POINT.itemsize)[..., -4:]
+    color[..., 0], color[..., 1], color[..., 2], color[..., 3] = blue, green, red, 0
+    return _message(points, frame.header)
+
+
+def _message(points: np.ndarray, header: Any) -> PointCloud2:
+    """An organised cloud of points of the type `POINT`, [H, W], in one copy of their bytes."""
+    height, width = points.shape
+    message = PointCloud2(header=header, height=height, width=width, is_bigendian=False, is_dense=False)
+    message.fields = [
+        PointField(name=name, offset=4 * place, datatype=datatype, count=1)
+        for place, (name, _, datatype) in enumerate(_FIELDS)
+    ]
+    message.point_step = POINT.itemsize
+    message.row_step = POINT.itemsize * width
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(points).view(np.uint8).data)
+    message.data = data
+    return message

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from ovseg_ros.bench.floor import Rates, measure_rates, pass_flops
+from ovseg_ros.clipseg import METHODS, load_model
+from ovseg_ros.clipseg.last_block import dense_features
+
+
+@pytest.mark.parametrize("method", ["vanilla", "maskclip", "clearclip", "sclip", "naclip", "clipseg"])
+def test_operations_are_those_that_torch_counts(tiny_model_dir: Path, method: str) -> None:
+    model = load_model(str(tiny_model_dir), device="cpu", packed=False)
+    images = torch.zeros(1, 3, 96, 128)
+    torch.backends.mha.set_fastpath_enabled(False)  # its one operation is not counted
+    try:
+        # Attention in single products, which are counted.
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            features = dense_features(model.backbone, images, METHODS[method])
+            features @ torch.zeros(model.embedding, 21)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    expected = pass_flops(model.backbone, METHODS[method], (6, 8), model.embedding, 21)
+    assert counter.get_total_flops() == pytest.approx(expected, rel=0.05)
+
+
+def test_rates_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovseg_ros.bench.floor.SECONDS", 0.02)
+    for dtype in (torch.float32, torch.bfloat16):
+        rates = measure_rates(torch.device("cpu"), dtype, width=64, tokens=49)
+        assert 1e6 < rates.flops < 1e15
+        assert 1e6 < rates.bytes < 1e13
+
+
+def test_the_floor_adds_up() -> None:
+    assert Rates(flops=2e9, bytes=1e6).floor_ms(flops=1e9, moved=500) == pytest.approx(500.5)
