@@ -4,7 +4,7 @@ Choose settings on `--split val`; the figures to report are those of the test sp
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ from ovseg_ros.commands.console import err, out, progress_bar
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.evaluation.metrics import ConfusionMatrix, mean, per_class_iou, pixel_accuracy
 from ovseg_ros.scenes.arrange import make_scene
-from ovseg_ros.scenes.catalogue import KINDS, label_names
+from ovseg_ros.scenes.catalogue import KINDS, kind_of, label_names
 from ovseg_ros.scenes.dataset import Pictures, make_shard
 from ovseg_ros.scenes.errors import SceneError
 from ovseg_ros.scenes.render import Frame, choose_camera, render
@@ -27,9 +27,10 @@ from ovseg_ros.scenes.scene import SEEDS, Split
 from ovseg_ros.scenes.tiny_clip import USUAL_SHORT_SIDE
 from ovseg_ros.scenes.world import World
 from ovseg_ros.scenes.zero_shot import ZeroShot, measure
-from ovseg_ros.vocabulary import VocabularyBuilder
+from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder
 
 _CROP_SCENES = 24
+_COUNTED_FRAMES = 100
 _FIRST_FRAME_SEED = 50_000
 """Offset from the first seed of a split, so that frames and crops are of different scenes."""
 
@@ -73,20 +74,28 @@ def render_frames(split: Split, count: int) -> list[Frame]:
     return frames
 
 
-def score(segmenter: Segmenter, frames: Sequence[Frame], words: Sequence[str]) -> MethodScore:
-    """Segment frames with every kind as a class and count against the truth.
+def most_seen(frames: Sequence[Frame], count: int) -> list[int]:
+    """Labels of the `count` kinds that fill most of the frames."""
+    pixels = np.sum([np.bincount(frame.labels.ravel(), minlength=256) for frame in frames], axis=0)
+    return sorted(label_names(), key=lambda label: -int(pixels[label]))[:count]
+
+
+def score(segmenter: Segmenter, frames: Sequence[Frame], words: Mapping[int, str]) -> MethodScore:
+    """Segment frames and count against the truth; the pixels of kinds that are not asked for do not count.
 
     Args:
         segmenter: model, method and resolution.
         frames: with labels by `catalogue.label_of`.
-        words: class entries, one for each kind in the order of `KINDS`.
+        words: class entries by label.
     """
-    vocabulary = VocabularyBuilder().build(list(words), ids=list(range(1, len(words) + 1)))
+    vocabulary = VocabularyBuilder().build(list(words.values()), ids=list(words))
     classifier = segmenter.encode(vocabulary)
     matrix = ConfusionMatrix()
+    asked_for = np.full(256, UNLABELLED_ID, np.uint8)
+    asked_for[list(words)] = list(words)
     with progress_bar("frames") as progress:
         for frame in progress.track(frames, description=segmenter.method.name):
-            matrix.update(frame.labels, segmenter.segment(frame.color, classifier).labels)
+            matrix.update(asked_for[frame.labels], segmenter.segment(frame.color, classifier).labels)
     occurring = [label for label in label_names() if matrix.counts[label].sum()]
     ious = per_class_iou(matrix.counts, occurring)
     names = label_names()
@@ -111,6 +120,12 @@ def main(
     short_side: Annotated[
         int, typer.Option(help="Pixels of the short side as the model sees it.")
     ] = USUAL_SHORT_SIDE,
+    kinds: Annotated[
+        int,
+        typer.Option(
+            min=2, max=len(KINDS), help="Ask for the N kinds alone that fill most of 100 validation frames."
+        ),
+    ] = len(KINDS),
     synonyms: Annotated[bool, typer.Option(help="Name every kind with its synonyms.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of torch; 0: torch's choice.")] = 0,
@@ -130,7 +145,12 @@ def main(
         zero_shot = measure(whole.clip, whole.tokenize, crops(place), whole.device)
         clip = load_model(model)
         pictures = render_frames(place, frames)
-        words = ["; ".join(kind.words) if synonyms else kind.name for kind in KINDS]
+        labels = list(label_names())
+        if kinds < len(labels):
+            labels = most_seen(render_frames("val", _COUNTED_FRAMES), kinds)
+        words = {
+            label: "; ".join(kind_of(label).words) if synonyms else kind_of(label).name for label in labels
+        }
         results = {}
         for name in method or chosen:
             segmenter = Segmenter(clip, chosen[name], short_side=short_side)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import open_clip
 import pytest
 import torch
@@ -8,7 +10,7 @@ from ovseg_ros.clipseg.errors import ModelError
 VISION = {"image_size": 64, "patch_size": 16, "width": 64, "layers": 4, "head_width": 32}
 TEXT = {"context_length": 16, "vocab_size": 512, "width": 32, "heads": 2, "layers": 1}
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "patch 14, layer scale, no pre-norm": {
         "patch_size": 14,

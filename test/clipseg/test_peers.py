@@ -1,5 +1,4 @@
 import copy
-from typing import Any
 
 import pytest
 import torch
@@ -27,8 +26,7 @@ CASES = {
 
 
 def visual_of(variant: str) -> torch.nn.Module:
-    arguments: dict[str, Any] = {"layers": 5, **VARIANTS[variant]}
-    visual = make_clip(**arguments).visual
+    visual = make_clip(**{"layers": 5, **VARIANTS[variant]}).visual
     with torch.no_grad():  # sharper attention than open_clip's start, so that maps differ
         for block in visual.transformer.resblocks:
             block.attn.in_proj_weight.mul_(3)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ovseg_ros.clipseg import METHODS
-from ovseg_ros.scenes.catalogue import KINDS, label_of
-from ovseg_ros.scenes.evaluate import methods, render_frames, score
+from ovseg_ros.scenes.catalogue import kind_of, label_names, label_of
+from ovseg_ros.scenes.evaluate import methods, most_seen, render_frames, score
 from ovseg_ros.vocabulary import Vocabulary
 
 
@@ -18,7 +18,7 @@ class Copyist:
     method = METHODS["clipseg"]
 
     def encode(self, vocabulary: Vocabulary) -> Vocabulary:
-        assert [entry.id for entry in vocabulary.classes] == list(range(1, len(KINDS) + 1))
+        assert all(entry.name == kind_of(entry.id).name for entry in vocabulary.classes)
         return vocabulary
 
     def segment(self, image: np.ndarray, classifier: Vocabulary) -> Any:
@@ -35,7 +35,7 @@ def frame(truth: np.ndarray, answer: np.ndarray) -> Any:
 def test_scores_are_over_the_kinds_that_occur() -> None:
     cube, wall, sofa = (label_of(name) for name in ("cube", "wall", "sofa"))
     truth = np.array([[cube, cube, wall, wall]])
-    names = [kind.name for kind in KINDS]
+    names = label_names()
     perfect = score(Copyist(), [frame(truth, truth)], names)
     assert (perfect.mean_iou, perfect.pixel_accuracy) == (100, 100)
     assert perfect.per_kind == {"wall": 100, "cube": 100}
@@ -43,6 +43,16 @@ def test_scores_are_over_the_kinds_that_occur() -> None:
     assert half.per_kind == {"wall": pytest.approx(100 / 3), "cube": 50}
     assert half.mean_iou == pytest.approx((100 / 3 + 50) / 2)
     assert half.pixel_accuracy == 50
+    cubes = score(
+        Copyist(), [frame(truth, np.array([[cube, wall, wall, sofa]]))], {cube: "cube", sofa: "sofa"}
+    )
+    assert (cubes.per_kind, cubes.pixel_accuracy) == ({"cube": 50}, 50)
+
+
+def test_the_kinds_most_seen_come_first() -> None:
+    cube, wall, sofa = (label_of(name) for name in ("cube", "wall", "sofa"))
+    first, second = np.array([[cube, cube, wall]]), np.array([[cube, sofa, sofa]])
+    assert most_seen([frame(first, first), frame(second, second)], 2) == [cube, sofa]
 
 
 def test_both_halves_of_the_method_are_measured_alone() -> None:
