@@ -8,9 +8,19 @@ import typer
 
 def demo(
     bag: Annotated[
-        Path, typer.Option(exists=True, help="A bag, or a folder with images/, labels/ and classes.txt.")
-    ],
-    model: Annotated[str, typer.Option(help="Model of the node (see `ovseg models`).")] = "ViT-B-16",
+        Path | None,
+        typer.Option(
+            exists=True,
+            help="A bag, or a folder with images/, labels/ and classes.txt [default: the sample bag].",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model of the node (see `ovseg models`) [default: ovseg-tiny for the sample bag, else "
+            "ViT-B-16]."
+        ),
+    ] = None,
     weights: Annotated[str, typer.Option(help="Its open_clip tag, or a file.")] = "openai",
     vocabulary: Annotated[
         str | None, typer.Option(help="The first words: a file, a shipped name, or classes with commas.")

@@ -58,10 +58,10 @@ def latency_figures(latencies: Sequence[float]) -> dict[str, float | None]:
 
 def quality_table(findings: Findings) -> Table:
     """A row a vocabulary, and one over all where there are several; "pixels" is the share of right ones."""
-    table = Table("vocabulary")
-    for name in ("frames", "mean IoU", "pixels", "boundary F", "ECE", "flicker"):
+    table = Table(expand=True)
+    for name in ("vocabulary", "frames", "mean IoU", "pixels", "boundary F", "ECE", "flicker"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("words", no_wrap=True, overflow="ellipsis")
+    table.add_column("words", no_wrap=True, overflow="ellipsis", ratio=1)
     for phase in findings.phases:
         names = ", ".join(entry.name for entry in phase.vocabulary.classes)
         revision = str(phase.vocabulary.revision)

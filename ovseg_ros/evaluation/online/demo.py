@@ -23,7 +23,14 @@ from ovseg_ros.evaluation.report.page import write_run
 from ovseg_ros.evaluation.summary import collect, command, quality_table, tell_files
 from ovseg_ros.evaluation.surroundings import graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.evaluation.wording import Words, other_words, read_words
+from ovseg_ros.paths import share_directory
 from ovseg_ros.vocabulary import Vocabulary
+
+SAMPLE_BAG = "sample_bag"
+"""Folder of the sample bag among the files that ship with the package."""
+
+COLORS_FILE = "colors.yaml"
+"""The words for the second half of its demo, in that folder."""
 
 LOAD = 0.8
 """Share of what the node was seen to manage in the warm-up at which frames are sent."""
@@ -35,8 +42,8 @@ class DemoError(OvsegError):
 
 def run(
     *,
-    bag: Path,
-    model: str = "ViT-B-16",
+    bag: Path | None = None,
+    model: str | None = None,
     weights: str = "openai",
     vocabulary: str | None = None,
     then: str | None = None,
@@ -50,11 +57,13 @@ def run(
     or ended early.
 
     Args:
-        bag: a rosbag, or a dataset folder, of which a bag is made.
-        model, weights, device: the node's parameters of these names.
+        bag: a rosbag, or a dataset folder, of which a bag is made. None: the sample bag that ships.
+        model, weights, device: the node's parameters of these names. Without a model, ovseg-tiny for the
+            sample bag, which is of the world that it knows, and ViT-B-16 for any other.
         vocabulary: what to look for at first: a file, a shipped name, or "road, person; pedestrian". None:
             the classes of the bag's ground truth.
-        then: what to ask for half-way, in the same forms. None: the first vocabulary in other words.
+        then: what to ask for half-way, in the same forms. None: for the sample bag the things by their
+            colours, else the first vocabulary in other words.
         output: a new folder, or that of an earlier run, whose files are replaced.
         rate: speed of the replay as a factor, as in `ros2 bag play --rate`; 1 is the bag's own pace. 0: the
             bag's own, or slower where this machine would drop frames.
@@ -63,6 +72,11 @@ def run(
     Raises OvsegError on whatever the user can mend.
     """
     console = Console(stderr=True, highlight=False)
+    if bag is None:
+        bag = share_directory() / SAMPLE_BAG
+        model = model or "ovseg-tiny"
+        then = then or str(bag / COLORS_FILE)
+    model = model or "ViT-B-16"
     if not bag.exists():
         raise DemoError(f"{bag} does not exist; expected a bag, or a dataset folder with images/")
     prepare(output, command())
