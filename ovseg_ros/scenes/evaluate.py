@@ -3,6 +3,8 @@
 Choose settings on `--split val`; the figures to report are those of the test split.
 """
 
+from ovseg_ros.clipseg import waiting  # noqa: F401  # isort: skip  (before torch)
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,11 +22,10 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.evaluation.metrics import ConfusionMatrix, mean, per_class_iou, pixel_accuracy
 from ovseg_ros.scenes.arrange import make_scene
 from ovseg_ros.scenes.catalogue import KINDS, kind_of, label_names
-from ovseg_ros.scenes.dataset import Pictures, make_shard
+from ovseg_ros.scenes.dataset import SHORT_SIDE, Pictures, make_shard
 from ovseg_ros.scenes.errors import SceneError
 from ovseg_ros.scenes.render import Frame, choose_camera, render
 from ovseg_ros.scenes.scene import SEEDS, Split
-from ovseg_ros.scenes.tiny_clip import USUAL_SHORT_SIDE
 from ovseg_ros.scenes.world import World
 from ovseg_ros.scenes.zero_shot import ZeroShot, measure
 from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder
@@ -119,7 +120,7 @@ def main(
     method: Annotated[list[str] | None, typer.Option(help="Only these; may be repeated.")] = None,
     short_side: Annotated[
         int, typer.Option(help="Pixels of the short side as the model sees it.")
-    ] = USUAL_SHORT_SIDE,
+    ] = SHORT_SIDE,
     kinds: Annotated[
         int,
         typer.Option(

@@ -14,8 +14,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.scenes.dataset import PICTURE_SIDE, SHORT_SIDE
-
 CONTEXT = 24
 """Tokens of a caption that the text tower reads."""
 
@@ -37,9 +35,6 @@ MODEL_CONFIG: dict[str, Any] = {
     },
 }
 """ovseg-tiny. Half of the text tower is the embedding of CLIP's 49,408 tokens, so its width is small."""
-
-USUAL_SHORT_SIDE = SHORT_SIDE * MODEL_CONFIG["vision_cfg"]["image_size"] // PICTURE_SIDE
-"""Short side at which frames look to the model as most of its crops did."""
 
 PREPROCESS: dict[str, Any] = {
     "mean": [0.48145466, 0.4578275, 0.40821073],

@@ -12,7 +12,6 @@ from ovseg_ros.scenes.tiny_clip import (
     CONTEXT,
     MODEL_CONFIG,
     PREPROCESS,
-    USUAL_SHORT_SIDE,
     _embed,
     build,
     encode_pictures,
@@ -68,11 +67,6 @@ def test_pictures_reach_the_model_in_its_size_and_normalisation() -> None:
     expected = (1 - torch.tensor(PREPROCESS["mean"])) / torch.tensor(PREPROCESS["std"])
     torch.testing.assert_close(prepared.amax(dim=(0, 2, 3)), expected)
     torch.testing.assert_close(prepared.amin(dim=(0, 2, 3)), expected)
-
-
-def test_the_usual_short_side_has_whole_patches() -> None:
-    assert USUAL_SHORT_SIDE == 288
-    assert USUAL_SHORT_SIDE % MODEL_CONFIG["vision_cfg"]["patch_size"] == 0
 
 
 @torch.inference_mode()
