@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ovseg_ros.commands import console
+from ovseg_ros.commands import console, options
 
 _MODEL, _SETTINGS, _RUN = "Model", "Settings (each may be given several times)", "Run"
 
@@ -30,9 +30,7 @@ def bench(
             help="An open_clip architecture, a model that ships, or a folder.", rich_help_panel=_MODEL
         ),
     ] = "ViT-B-16",
-    weights: Annotated[
-        str, typer.Option(help="Its open_clip tag, or a file.", rich_help_panel=_MODEL)
-    ] = "openai",
+    weights: options.Weights = "openai",
     random: Annotated[
         bool,
         typer.Option(
@@ -41,18 +39,9 @@ def bench(
             rich_help_panel=_MODEL,
         ),
     ] = False,
-    download: Annotated[
-        bool,
-        typer.Option(
-            "--download/--no-download", help="May missing weights be downloaded?", rich_help_panel=_MODEL
-        ),
-    ] = True,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:<index>.", rich_help_panel=_MODEL)
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, float16 or bfloat16.", rich_help_panel=_MODEL)
-    ] = "auto",
+    download: options.Download = True,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
     method: Annotated[
         list[str] | None, typer.Option(help="A method; clipseg if left out.", rich_help_panel=_SETTINGS)
     ] = None,
@@ -112,7 +101,7 @@ def bench(
     """
     from ovseg_ros.bench.run import BenchOptions, run_bench, timed_runs
 
-    options = BenchOptions(
+    chosen = BenchOptions(
         model=model,
         weights="random" if random else weights,
         allow_download=download,
@@ -129,8 +118,8 @@ def bench(
         threads=threads,
     )
     with console.progress_bar("runs") as bar:
-        task = bar.add_task("measuring", total=timed_runs(options))
-        result = run_bench(options, step=lambda: bar.advance(task))
+        task = bar.add_task("measuring", total=timed_runs(chosen))
+        result = run_bench(chosen, step=lambda: bar.advance(task))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

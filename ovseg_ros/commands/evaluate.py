@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ovseg_ros.commands import console
+from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
     from ovseg_ros.evaluation.offline.run import EvaluateOutcome
@@ -23,10 +23,7 @@ def evaluate(
             help="A bag (rosbag2, ROS 1) or a dataset folder, as `ovseg bag make` takes it.",
         ),
     ],
-    labels_topic: Annotated[
-        str | None,
-        typer.Option(help="Label images of a bag; /ground_truth/labels.", rich_help_panel=_TRUTH),
-    ] = None,
+    labels_topic: options.LabelsTopic = None,
     labels_folder: Annotated[
         Path | None,
         typer.Option(
@@ -37,15 +34,7 @@ def evaluate(
             rich_help_panel=_TRUTH,
         ),
     ] = None,
-    label_names: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="YAML with `id: name` lines that says what the ids of the label images mean.",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = None,
+    label_names: options.LabelNames = None,
     slop: Annotated[
         float,
         typer.Option(
@@ -55,71 +44,18 @@ def evaluate(
             rich_help_panel=_TRUTH,
         ),
     ] = 0.0,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="YAML with `truth name: class` lines, where names differ; also to 'background' or 'ignore'.",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = None,
-    vocabulary: Annotated[
-        str | None,
-        typer.Option(
-            help="A vocabulary file, a name that ships, or 'road, person; pedestrian, car'. The names of the "
-            "ground truth where none is given.",
-            rich_help_panel=_WORDS,
-        ),
-    ] = None,
-    background: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Words for what is none of the classes, separated by commas; instead of the vocabulary's.",
-            rich_help_panel=_WORDS,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Pixels whose best class is less probable stay unlabelled; instead of the vocabulary's.",
-            rich_help_panel=_WORDS,
-        ),
-    ] = None,
-    templates: Annotated[
-        str, typer.Option(help="Prompt templates: full, short, plain or auto.", rich_help_panel=_WORDS)
-    ] = "auto",
-    model: Annotated[
-        str,
-        typer.Option(
-            help="An open_clip architecture, a model that ships, or a folder (see `ovseg models`).",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "ViT-B-16",
-    weights: Annotated[
-        str, typer.Option(help="Its open_clip tag, or a file.", rich_help_panel=_MODEL)
-    ] = "openai",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:<index>.", rich_help_panel=_MODEL)
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, float16 or bfloat16.", rich_help_panel=_MODEL)
-    ] = "auto",
-    method: Annotated[
-        str,
-        typer.Option(help="clipseg, or a method to compare with, such as maskclip.", rich_help_panel=_MODEL),
-    ] = "clipseg",
-    short_side: Annotated[
-        int, typer.Option(min=1, help="Pixels of the short side that the model sees.", rich_help_panel=_MODEL)
-    ] = 336,
-    download: Annotated[
-        bool,
-        typer.Option(
-            "--download/--no-download", help="May missing weights be downloaded?", rich_help_panel=_MODEL
-        ),
-    ] = True,
+    mapping: options.Mapping = None,
+    vocabulary: options.Vocabulary = None,
+    background: options.Background = None,
+    threshold: options.Threshold = None,
+    templates: options.Templates = "auto",
+    model: options.Model = "ViT-B-16",
+    weights: options.Weights = "openai",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    method: options.Method = "clipseg",
+    short_side: options.ShortSide = 336,
+    download: options.Download = True,
     predictions: Annotated[
         str | None,
         typer.Option(
@@ -137,21 +73,11 @@ def evaluate(
             rich_help_panel=_MODEL,
         ),
     ] = False,
-    topic: Annotated[
-        str | None, typer.Option(help="Image topic of a bag with several.", rich_help_panel=_INPUT)
-    ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(help="Layout of a dataset folder, where it fits several.", rich_help_panel=_INPUT),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Part of a dataset folder; its validation part.", rich_help_panel=_INPUT),
-    ] = None,
-    every: Annotated[int, typer.Option(min=1, help="Take every N-th frame.", rich_help_panel=_INPUT)] = 1,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Take at most N frames.", rich_help_panel=_INPUT)
-    ] = None,
+    topic: options.Topic = None,
+    layout: options.Layout = None,
+    split: options.Split = None,
+    every: options.Every = 1,
+    limit: options.Limit = None,
     start: Annotated[
         float | None,
         typer.Option(min=0.0, help="Begin so many seconds after the first message.", rich_help_panel=_INPUT),
@@ -190,9 +116,7 @@ def evaluate(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the numbers to this file.", rich_help_panel=_OUTPUT)
-    ] = None,
+    json_file: options.Json = None,
 ) -> None:
     """Measure the quality on a recording with ground truth: every frame, offline, the same figures each time.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ovseg_ros.commands import console
+from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
     from ovseg_ros.evaluation.online.run import ReplayOutcome
@@ -161,9 +161,7 @@ def replay(
         Path | None,
         typer.Option(help="Folder for page, video, labelled bag and metrics.json.", rich_help_panel=_OUTPUT),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the numbers to this file.", rich_help_panel=_OUTPUT)
-    ] = None,
+    json_file: options.Json = None,
 ) -> None:
     """Play a bag in real time into the running node over ROS topics, and tell how good and how fast it is.
 
@@ -189,7 +187,7 @@ def replay(
         console.error(f"the graph cannot be reached without ROS 2 ({error}); `ovseg evaluate` works without")
         raise typer.Exit(1) from None
 
-    options = ReplayOptions(
+    chosen = ReplayOptions(
         bag=bag,
         topic=topic,
         labels_topic=labels_topic,
@@ -207,9 +205,9 @@ def replay(
         output=output,
     )
     if write_params is not None:
-        write_node_parameters(options, write_params)
+        write_node_parameters(chosen, write_params)
         return
-    outcome = run(options, _Show())
+    outcome = run(chosen, _Show())
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(outcome.metrics, indent=2, ensure_ascii=False, allow_nan=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ovseg_ros.commands import console
+from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
     from ovseg_ros.commands.inputs import Source
@@ -43,54 +43,16 @@ def segment(
             rich_help_panel=_WORDS,
         ),
     ] = None,
-    background: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Words for what is none of the classes, separated by commas; instead of the vocabulary's.",
-            rich_help_panel=_WORDS,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Pixels whose best class is less probable stay unlabelled; instead of the vocabulary's.",
-            rich_help_panel=_WORDS,
-        ),
-    ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            help="An open_clip architecture, a model that ships, or a folder (see `ovseg models`).",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "ViT-B-16",
-    weights: Annotated[
-        str, typer.Option(help="Its open_clip tag, or a file.", rich_help_panel=_MODEL)
-    ] = "openai",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:<index>.", rich_help_panel=_MODEL)
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, float16 or bfloat16.", rich_help_panel=_MODEL)
-    ] = "auto",
-    method: Annotated[
-        str,
-        typer.Option(help="clipseg, or a method to compare with, such as maskclip.", rich_help_panel=_MODEL),
-    ] = "clipseg",
-    short_side: Annotated[
-        int, typer.Option(min=1, help="Pixels of the short side that the model sees.", rich_help_panel=_MODEL)
-    ] = 336,
-    download: Annotated[
-        bool,
-        typer.Option(
-            "--download/--no-download", help="May missing weights be downloaded?", rich_help_panel=_MODEL
-        ),
-    ] = True,
-    topic: Annotated[
-        str | None, typer.Option(help="Image topic of a bag with several.", rich_help_panel=_INPUT)
-    ] = None,
+    background: options.Background = None,
+    threshold: options.Threshold = None,
+    model: options.Model = "ViT-B-16",
+    weights: options.Weights = "openai",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    method: options.Method = "clipseg",
+    short_side: options.ShortSide = 336,
+    download: options.Download = True,
+    topic: options.Topic = None,
     every: Annotated[
         int,
         typer.Option(
@@ -121,9 +83,7 @@ def segment(
         float,
         typer.Option(min=0.0, max=1.0, help="Strength of the overlay's colours.", rich_help_panel=_OUTPUT),
     ] = 0.5,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the numbers to this file.", rich_help_panel=_OUTPUT)
-    ] = None,
+    json_file: options.Json = None,
 ) -> None:
     """Label every pixel of images, videos and bags with the words you give.
 
@@ -137,7 +97,7 @@ def segment(
 
     words = _vocabulary(vocabulary, classes, background, threshold)
     sources = find_sources(inputs, output, Selection(every, limit), topic)
-    options = OutputOptions(output, overlay, labels, confidence, alpha)
+    wanted = OutputOptions(output, overlay, labels, confidence, alpha)
 
     from ovseg_ros.clipseg import Segmenter, load_model
     from ovseg_ros.commands.segment_run import segment_all
@@ -153,7 +113,7 @@ def segment(
     started = time.perf_counter()
     interrupted = False
     try:
-        segment_all(sources, segmenter, classifier, options, results)
+        segment_all(sources, segmenter, classifier, wanted, results)
     except KeyboardInterrupt:
         interrupted = True
     _report(results, words, segmenter.description, output, time.perf_counter() - started, json_file)

@@ -201,7 +201,7 @@ def render_shards(folder: Path, wanted: Sequence[tuple[Split, int]], workers: in
 
 def main(
     output: Annotated[Path, typer.Option(help="Folder for the shards; those that are there stay.")],
-    train: Annotated[int, typer.Option(help="Shards for training, of about 2,400 pictures each.")] = 80,
+    train: Annotated[int, typer.Option(help="Shards for training, of about 2,400 pictures each.")] = 40,
     val: Annotated[int, typer.Option(help="Shards for validation.")] = 2,
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
 ) -> None:

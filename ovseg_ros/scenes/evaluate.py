@@ -159,26 +159,27 @@ def main(
     except OvsegError as error:
         err.print(f"error: {error}", markup=False)
         raise typer.Exit(1) from error
-    _tell(results, zero_shot, split, frames)
+    _tell(results, zero_shot, split, frames, kinds)
     if json_file is not None:
         _write(json_file, results, zero_shot, split, frames, short_side)
 
 
-def _tell(results: dict[str, MethodScore], zero_shot: ZeroShot, split: str, frames: int) -> None:
+def _tell(results: dict[str, MethodScore], zero_shot: ZeroShot, split: str, frames: int, kinds: int) -> None:
     classes = len(next(iter(results.values())).per_kind)
+    title = f"{frames} frames, {classes} kinds that occur of {kinds} asked for"
     out.print(
         f"{split} split. Retrieval of one crop of 256 by its caption: {zero_shot.retrieval:.1f} % first, "
         f"{zero_shot.retrieval_5:.1f} % in five. Naming the kind that fills a crop: {zero_shot.naming:.1f} %"
     )
-    table = Table("method", title=f"{frames} frames, {classes} classes that occur, {len(KINDS)} asked for")
+    table = Table("method", title=title)
     table.add_column("mIoU", justify="right")
     table.add_column("right pixels", justify="right")
     for name, result in results.items():
         table.add_row(name, f"{result.mean_iou:.1f}", f"{result.pixel_accuracy:.1f} %")
     out.print(table)
     best = max(results, key=lambda name: results[name].mean_iou)
-    kinds = sorted(results[best].per_kind.items(), key=lambda entry: -entry[1])
-    out.print(f"IoU by kind, {best}: " + ", ".join(f"{kind} {iou:.0f}" for kind, iou in kinds))
+    by_iou = sorted(results[best].per_kind.items(), key=lambda entry: -entry[1])
+    out.print(f"IoU by kind, {best}: " + ", ".join(f"{kind} {iou:.0f}" for kind, iou in by_iou))
 
 
 def _write(
