@@ -168,7 +168,13 @@ class BagSource:
 
     def frames(self, part: FramePart) -> Iterator[SourceFrame]:
         """The chosen frames in the order of recording."""
-        found = read_frames(self.bag, self._topic.name, labels_topic=self._truth_topic, beside=self.beside)
+        found = read_frames(
+            self.bag,
+            self._topic.name,
+            labels_topic=self._truth_topic,
+            beside=self.beside,
+            slop_s=self._slop_s,
+        )
         return part.take(map(self._frame, count(), found))
 
     def _prepare(self) -> None:

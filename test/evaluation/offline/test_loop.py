@@ -9,6 +9,8 @@ import pytest
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.evaluation.answered_frame import AnsweredFrame
+from ovseg_ros.evaluation.bags.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.evaluation.bags.message_types import IMAGE, LABEL_INFO, image_message, label_info_message
 from ovseg_ros.evaluation.datasets.dataset import make_bag, open_dataset
 from ovseg_ros.evaluation.findings import FindingsBuilder
 from ovseg_ros.evaluation.label_files import LabelFolder, LabelWriter
@@ -157,3 +159,18 @@ def test_ground_truth_from_a_folder(dataset: Path, tmp_path: Path) -> None:
         assert all(
             np.array_equal(frame.truth(), truth) for frame, truth in zip(frames[:4], own, strict=False)
         )
+
+
+def test_ground_truth_of_nearly_the_same_stamp(tmp_path: Path) -> None:
+    image, labels, late_ns = np.zeros((4, 6, 3), np.uint8), np.ones((4, 6), np.uint8), 20_000_000
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.add_topic("/camera/image", IMAGE)
+        bag.add_topic(TRUTH_TOPIC, IMAGE)
+        bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
+        bag.write(TRUTH_INFO_TOPIC, label_info_message(["road"], 1), 1)
+        for stamp in (1_000_000_000, 2_000_000_000):
+            bag.write("/camera/image", image_message(image, "rgb8", stamp), stamp)
+            bag.write(TRUTH_TOPIC, image_message(labels, "mono8", stamp + late_ns), stamp + late_ns)
+    for slop_s, found in ((0.0, [False, False]), (0.05, [True, True])):
+        with BagSource(tmp_path / "bag", slop_s=slop_s) as source:
+            assert [frame.truth is not None for frame in source.frames(FramePart())] == found
