@@ -35,6 +35,16 @@ class Blocks:
         return {number: tokens[:, 1:] for number, tokens in self.tokens.items()}
 
 
+def resized_positions(
+    native: Float[Tensor, "1+m c"], native_grid: tuple[int, int], grid: tuple[int, int]
+) -> Float[Tensor, "1+n c"]:
+    """A positional embedding at another grid: the class token stays, the patches are resized bicubically."""
+    patches = native[1:].float().reshape(1, *native_grid, -1).permute(0, 3, 1, 2)
+    resized = F.interpolate(patches, size=grid, mode="bicubic", antialias=True, align_corners=False)
+    resized = resized.permute(0, 2, 3, 1).reshape(grid[0] * grid[1], -1).to(native.dtype)
+    return torch.cat([native[:1], resized])
+
+
 class Backbone:
     """The vision tower of an open_clip model, opened between its blocks.
 
@@ -104,13 +114,9 @@ class Backbone:
         if grid == self.native_grid:
             return native
         if grid not in self._positions:
-            rows, columns = self.native_grid
-            patches = native[1:].float().reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
-            resized = F.interpolate(patches, size=grid, mode="bicubic", antialias=True, align_corners=False)
-            resized = resized.permute(0, 2, 3, 1).reshape(grid[0] * grid[1], -1).to(native.dtype)
             if len(self._positions) >= CACHED_GRIDS:
                 self._positions.pop(next(iter(self._positions)))
-            self._positions[grid] = torch.cat([native[:1], resized])
+            self._positions[grid] = resized_positions(native, self.native_grid, grid)
         return self._positions[grid]
 
     def grid(self, images: Float[Tensor, "b 3 h w"]) -> tuple[int, int]:

@@ -68,10 +68,7 @@ class VocabularyServices:
         try:
             accepted = await self._change(request)
         except Exception as error:  # an exception out of a callback would end the node
-            if not isinstance(error, OvsegError):
-                self._node.get_logger().error(f"set_vocabulary failed: {error!r}")
-            response.success = False
-            response.message = str(error) or repr(error)
+            _refuse(self._node, "set_vocabulary", error, response)
             response.vocabulary = self._as_message(self._current())
             return response
         response.success = True
@@ -109,10 +106,7 @@ class LocateService:
         try:
             answer = await self._ask(request)
         except Exception as error:  # an exception out of a callback would end the node
-            if not isinstance(error, OvsegError):
-                self._node.get_logger().error(f"locate failed: {error!r}")
-            response.success = False
-            response.message = str(error) or repr(error)
+            _refuse(self._node, "locate", error, response)
             response.age = math.nan
             return response
         response.success = True
@@ -120,3 +114,11 @@ class LocateService:
         response.locations = answer.locations
         response.age = answer.age
         return response
+
+
+def _refuse(node: Node, service: str, error: Exception, response: Any) -> None:
+    """Say in a response why there is no answer; what the caller could not have caused is logged too."""
+    if not isinstance(error, OvsegError):
+        node.get_logger().error(f"{service} failed: {error!r}")
+    response.success = False
+    response.message = str(error) or repr(error)

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from ovseg_ros.clipseg.backbone import resized_positions
+
 CONTEXT = 24
 """Tokens of a caption that the text tower reads."""
 
@@ -108,13 +110,9 @@ def encode_pictures(model: CLIP, pixels: Float[Tensor, "b 3 h w"], first_look: i
 def _embed(visual: VisionTransformer, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1+n c"]:
     """Class token and patches with their places, which are resized to the grid as the engine does it."""
     patches = visual.conv1(pixels)
-    places = visual.positional_embedding
-    if patches.shape[2:] != visual.grid_size:
-        native = places[1:].reshape(1, *visual.grid_size, -1).permute(0, 3, 1, 2)
-        resized = F.interpolate(
-            native, patches.shape[2:], mode="bicubic", antialias=True, align_corners=False
-        )
-        places = torch.cat([places[:1], resized.flatten(2).transpose(1, 2)[0]])
+    places, grid = visual.positional_embedding, (patches.shape[2], patches.shape[3])
+    if grid != visual.grid_size:
+        places = resized_positions(places, visual.grid_size, grid)
     patches = patches.flatten(2).transpose(1, 2)
     first = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
     return torch.cat([first, patches], dim=1) + places.to(patches.dtype)

@@ -29,12 +29,6 @@ class Frame:
         return self.image.stamp_ns
 
 
-def truth_topic(bag: Bag) -> str | None:
-    """`/ground_truth/labels` where the bag has it."""
-    topic = bag.labels_topic()
-    return topic.name if topic else None
-
-
 def camera_info_topic(bag: Bag, image_topic: str) -> str | None:
     """The camera_info beside an image topic, by the rule of image_transport, where the bag has it."""
     camera = image_topic.removesuffix("/compressed").rpartition("/")[0]
