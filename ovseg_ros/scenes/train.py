@@ -25,10 +25,10 @@ MODEL_FOLDER = "model"
 def main(
     output: Annotated[Path, typer.Option(help="Folder of the run; one that stopped goes on from there.")],
     pictures: Annotated[Path, typer.Option(help="Folder of rendered shards (ovseg_ros.scenes.dataset).")],
-    steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 4800,
+    steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 6400,
     batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = 256,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.5e-3,
-    warm_up: Annotated[int, typer.Option(help="Steps over which the rate rises.")] = 300,
+    warm_up: Annotated[int, typer.Option(help="Steps over which the rate rises.")] = 200,
     patch_dropout: Annotated[float, typer.Option(help="Share of patches left out, on average.")] = 0.5,
     mosaics: Annotated[float, typer.Option(help="Share of steps on mosaics of four pictures.")] = 0.1,
     late_looks: Annotated[

@@ -16,6 +16,8 @@ from open_clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim import AdamW, Muon
+from torch.optim.lr_scheduler import LambdaLR
 
 from ovseg_ros.scenes.batches import Batch, BatchMaker, batches
 from ovseg_ros.scenes.dataset import PICTURE_SIDE, Pictures
@@ -35,7 +37,7 @@ class Settings:
         batch: pictures in a batch.
         rate: learning rate at its highest.
         warm_up: steps over which it rises; a cosine takes it to 1 % at the end.
-        weight_decay: of AdamW, on matrices.
+        weight_decay: on matrices.
         patch_dropout: share of the patches left out of each picture, on average over the steps; a step draws
             up to twice as many, so that the model meets few patches and all of them.
         mosaics: share of steps on mosaics of four pictures (`BatchMaker`).
@@ -48,7 +50,7 @@ class Settings:
     steps: int
     batch: int = 256
     rate: float = 1e-3
-    warm_up: int = 300
+    warm_up: int = 200
     weight_decay: float = 0.1
     patch_dropout: float = 0.5
     mosaics: float = 0.25
@@ -71,7 +73,7 @@ def contrastive_loss(
 
 
 class Trainer:
-    """Model, optimiser and where the run is.
+    """Model, optimisers and where the run is.
 
     Args:
         config: architecture, as `tiny_clip.MODEL_CONFIG`.
@@ -97,19 +99,8 @@ class Trainer:
             self._maker = BatchMaker(pictures, settings.batch, settings.seed, settings.mosaics)
         except ValueError as error:
             raise TrainingError(f"{error}; render more shards or take a smaller --batch") from error
-        matrices = [p for p in self.model.parameters() if p.ndim >= 2]
-        others = [p for p in self.model.parameters() if p.ndim < 2]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": settings.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=settings.rate,
-            betas=(0.9, 0.98),
-            eps=1e-6,
-            fused=True,
-        )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self._optimizers = _optimizers(self.model, settings)
+        self._schedules = [LambdaLR(optimizer, self._rate) for optimizer in self._optimizers]
 
     def run(self, until: int, workers: int, after: Callable[[int, float], None]) -> None:
         """Take steps up to step `until`, calling `after(step, loss)` after each.
@@ -140,11 +131,12 @@ class Trainer:
             images = encode_pictures(self.model, pixels, self._draw_first_look())
             texts = self.model.encode_text(batch.tokens, normalize=True)
         loss = contrastive_loss(images.float(), texts.float(), self.model.logit_scale.exp(), batch.true)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.schedule.step()
+        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, math.log(100))
         return float(loss.detach())
@@ -176,8 +168,8 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
         }
@@ -196,19 +188,40 @@ class Trainer:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises nearly anything on a damaged file
             raise TrainingError(f"{path} cannot be read: {error}; delete it to begin anew") from error
-        for name, ours in (("settings", asdict(self.settings)), ("config", self.config)):
-            if state[name] != ours:
+        for name, given in (("settings", asdict(self.settings)), ("config", self.config)):
+            if state[name] != given:
                 raise TrainingError(
-                    f"{path} is of a run with {name} {json.dumps(state[name])}, not {json.dumps(ours)}; "
+                    f"{path} is of a run with {name} {json.dumps(state[name])}, not {json.dumps(given)}; "
                     "give the same, or another --output"
                 )
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        for name, ours in (("optimizers", self._optimizers), ("schedules", self._schedules)):
+            for one, kept in zip(ours, state[name], strict=True):
+                one.load_state_dict(kept)
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["random_cuda"]:
             torch.cuda.set_rng_state_all(state["random_cuda"])
+
+
+def _optimizers(model: CLIP, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for everything else.
+
+    Muon (Jordan et al. 2024) makes the singular values of an update alike; scaled to the size of AdamW's
+    updates (Liu et al. 2025) it takes AdamW's rate and weight decay.
+    """
+    towers = (model.visual.transformer, model.transformer)
+    hidden = [p for tower in towers for p in tower.parameters() if p.ndim == 2]
+    known = {id(p) for p in hidden}
+    others = [p for p in model.parameters() if id(p) not in known]
+    groups = [
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [
+        Muon(hidden, lr=settings.rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), eps=1e-6, fused=True),
+    ]
 
 
 def log(folder: Path, entry: dict[str, float]) -> None:
