@@ -58,7 +58,7 @@ INTERFACES = {
         "message": "string",
         "vocabulary": "ovseg_ros/Vocabulary",
     },
-    "srv.Locate.Request": {"texts": "sequence<string>", "threshold": "float"},
+    "srv.Locate.Request": {"texts": "sequence<string>", "threshold": "float", "camera": "string"},
     "srv.Locate.Response": {
         "success": "boolean",
         "message": "string",
@@ -68,6 +68,7 @@ INTERFACES = {
     "msg.Location": {
         "header": "std_msgs/Header",
         "text": "string",
+        "camera": "string",
         "found": "boolean",
         "score": "float",
         "share": "float",
@@ -158,7 +159,7 @@ def test_command_has_an_entry_point(module: str) -> None:
 
 
 SEGMENT_ARGUMENTS = [
-    *("image", "camera_info", "depth", "params_file", "vocabulary", "model", "weights", "device"),
+    *("image", "camera_info", "depth", "cameras", "params_file", "vocabulary", "model", "weights", "device"),
     *("namespace", "use_sim_time", "autostart", "log_level"),
 ]
 EVALUATE_ARGUMENTS = [
@@ -182,3 +183,52 @@ def test_launch_file_declares_every_argument_with_a_description(file: str, expec
 
     assert [argument.name for argument in arguments] == expected
     assert all(argument.description for argument in arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"image": "image", "camera_info": "camera_info", "depth": "depth"}),
+        (
+            {"image": "/camera/color/image_raw"},
+            {
+                "image": "/camera/color/image_raw",
+                "image/compressed": "/camera/color/image_raw/compressed",
+                "camera_info": "/camera/color/camera_info",
+            },
+        ),
+        ({"cameras": "front,rear"}, {"front/image": "front/image", "rear/camera_info": "rear/camera_info"}),
+        (
+            {"cameras": "front, rear", "image": "/{camera}/color/image_raw", "depth": "/{camera}/depth"},
+            {
+                "front/image": "/front/color/image_raw",
+                "front/camera_info": "/front/color/camera_info",
+                "rear/image/compressed": "/rear/color/image_raw/compressed",
+                "rear/depth": "/rear/depth",
+            },
+        ),
+        ({"cameras": "front,rear", "image": "/color/image_raw"}, "one topic for 2 cameras"),
+        ({"image": "/{camera}/image"}, "there are none"),
+    ],
+)
+def test_launch_file_leads_every_camera_to_its_topics(given: dict[str, str], expected: Any) -> None:
+    pytest.importorskip("launch_ros", reason="launch_ros, which is no wheel, is not installed")
+    from launch.launch_context import LaunchContext
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+    from launch.utilities import perform_substitutions
+
+    launch_file = CHECKOUT / "launch" / "segment.launch.py"
+    *arguments, start = get_launch_description_from_python_launch_file(str(launch_file)).entities
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    for argument in arguments:
+        argument.execute(context)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            start.execute(context)
+        return
+    (node,) = start.execute(context)
+    pairs = node._Node__remappings
+    remappings = {perform_substitutions(context, a): perform_substitutions(context, b) for a, b in pairs}
+    assert expected.items() <= remappings.items()
+    assert len(remappings) == 4 * max(1, len(given.get("cameras", "").split(",")))

@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,18 @@ def run_bench(options: BenchOptions, step: Callable[[], None] = lambda: None) ->
             ways.append(("reference", setting, reference_way(reference, classifier, images)))
     time_in_turns([timed for _, _, timed in ways], options.rounds, model.device, step)
     first = options.settings[0]
-    medians = {name: timed.percentile(50) for name, setting, timed in ways if setting == first}
+    medians = {(name, setting): timed.percentile(50) for name, setting, timed in ways}
     result: dict[str, Any] = {
         "machine": _machine(model.device),
         "floor_ms": _floor_ms(model, first),
-        "rows": [_row(name, setting, timed, model, plain) for name, setting, timed in ways],
-        "ratio_to_reference": medians["reference"] / medians["ovseg"] if plain is not None else None,
+        "rows": [
+            _row(name, setting, timed, model, plain)
+            | {"ratio_to_singles": _ratio_to_singles(name, setting, medians)}
+            for name, setting, timed in ways
+        ],
+        "ratio_to_reference": (
+            medians["reference", first] / medians["ovseg", first] if plain is not None else None
+        ),
     }
     if options.swap:
         segmenter = Segmenter(model, first.method, short_side=first.short_side)
@@ -134,6 +140,14 @@ def _row(
         "peak_mb": timed.peak_mb,
         "stages_ms": timed.median_stages(),
     }
+
+
+def _ratio_to_singles(
+    name: str, setting: Setting, medians: Mapping[tuple[str, Setting], float]
+) -> float | None:
+    """Time of a batch by that of as many single images; None where those were not timed."""
+    single = medians.get((name, replace(setting, batch=1)))
+    return medians[name, setting] / (setting.batch * single) if single is not None else None
 
 
 def _floor_ms(model: ClipModel, setting: Setting) -> float:

@@ -63,7 +63,12 @@ def bench(
     ] = None,
     batch: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Images in one pass; 1 if left out.", rich_help_panel=_SETTINGS),
+        typer.Option(
+            min=1,
+            help="Images in one pass; 1 if left out. With 1 among them the others are compared with as many "
+            "single images.",
+            rich_help_panel=_SETTINGS,
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each.", rich_help_panel=_RUN)] = 10,
     threads: Annotated[
@@ -96,6 +101,8 @@ def bench(
     their ratios hold even where other programs disturb. Memory is the process's, weights included.
 
     Example: ovseg bench --random --classes 2 --classes 21 --classes 200
+
+    Several cameras: ovseg bench --random --batch 1 --batch 2
 
     Exit status: 0 all went well, 1 something failed, 2 bad usage, 130 interrupted.
     """
@@ -149,6 +156,14 @@ def _tell(result: dict[str, Any]) -> None:
     whole = sum(parts.values())
     shares = ", ".join(f"{name} {ms:.1f} ms ({ms / whole:.1%})" for name, ms in parts.items())
     console.say(f"stages of the first row: {shares}")
+    for row in result["rows"]:
+        ratio = row["ratio_to_singles"]
+        if row["name"] == "ovseg" and row["batch"] > 1 and ratio is not None:
+            console.say(
+                f"a batch of {row['batch']} takes {ratio:.2f} times the time of {row['batch']} single images "
+                f"({row['method']}, {row['size'][0]}x{row['size'][1]}@{row['short_side']}, "
+                f"{row['classes']} classes)"
+            )
     floor = result["floor_ms"]
     console.say(
         f"floor of the first row by the measured rates of this machine: {floor:.1f} ms, "

@@ -63,8 +63,8 @@ def _warning(report: Report) -> str:
         return "use_sim_time is true, but nothing publishes /clock"
     if frames.since_oddity < RECENT:
         return frames.last_oddity
-    if report.reduced:
-        return "the device ran out of memory: working at a smaller size"
+    if report.shortage:
+        return f"the device ran out of memory: {report.shortage}"
     return ""
 
 
@@ -72,7 +72,8 @@ def build_status(node_name: str, report: Report) -> DiagnosticStatus:
     """The status message of `report` for the node of this full name."""
     level, text = judge(report)
     engine = report.engine
-    status = DiagnosticStatus(level=level, name=f"{node_name.lstrip('/')}: segmentation", message=text)
+    name = f"{node_name.lstrip('/')}: segmentation {report.camera}".rstrip()
+    status = DiagnosticStatus(level=level, name=name, message=text)
     status.hardware_id = f"{engine['device']}/{engine['model']}" if engine else "none"
     status.values = [KeyValue(key=key, value=value) for key, value in _values(report).items()]
     return status
@@ -114,12 +115,12 @@ def _percentile_values(name: str, values: Percentiles) -> dict[str, str]:
 
 
 class Diagnostics:
-    """Publishes the node's reports. `report()` is called once a second on the executor thread.
+    """Publishes the node's reports, one status a camera. `report()` is called on the executor thread.
 
     Its timer runs on the steady clock: with `use_sim_time` and no `/clock` it must still speak.
     """
 
-    def __init__(self, node: Node, report: Callable[[], Report]) -> None:
+    def __init__(self, node: Node, report: Callable[[], list[Report]]) -> None:
         self._node = node
         self._report = report
         profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -128,8 +129,8 @@ class Diagnostics:
         self._timer = node.create_timer(PERIOD, self.publish, clock=steady)
 
     def publish(self) -> None:
-        """Send one report now."""
-        status = build_status(self._node.get_fully_qualified_name(), self._report())
-        message = DiagnosticArray(status=[status])
+        """Send the reports of this moment."""
+        name = self._node.get_fully_qualified_name()
+        message = DiagnosticArray(status=[build_status(name, report) for report in self._report()])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)

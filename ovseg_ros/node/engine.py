@@ -30,9 +30,17 @@ BLANK = np.zeros((480, 640, 3), np.uint8)
 
 TRIALS = 3
 
+ONE_BY_ONE = "images that come together go through the model one by one"
+SMALLER = "images are segmented at a smaller size"
+
 
 class Setup:
-    """Everything that one frame needs: a model with its method, and a vocabulary made into a classifier."""
+    """Everything that frames need: a model with its method, and a vocabulary made into a classifier.
+
+    Attributes:
+        batches: whether the device has memory for several images at a time, as far as is known.
+        shortage: what was given up for want of memory, for people; empty where nothing was.
+    """
 
     def __init__(
         self, segmenter: Segmenter, classifier: Classifier, governor: LatencyGovernor | None = None
@@ -40,7 +48,8 @@ class Setup:
         self._segmenter = segmenter
         self._classifier = classifier
         self._governor = governor
-        self.reduced = False
+        self.batches = True
+        self.shortage = ""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -54,11 +63,12 @@ class Setup:
         governed = self._segmenter.at(self._governor.short_side)
         return {**governed.description, "max_latency": self._governor.description}
 
-    def segment(self, image: np.ndarray, output_size: OutputSize) -> Segmentation:
-        """Segment an image, uint8 [H, W, 3] RGB.
+    def segment(self, images: Sequence[np.ndarray], output_size: OutputSize) -> list[Segmentation]:
+        """Segment images of one size, uint8 [H, W, 3] RGB, in one pass.
 
-        Where the device has no memory left the image is tried once more with a smaller segmenter, which then
-        stays in use: to run out of memory with each frame would slow down everything on that device.
+        Where the device has no memory left, several images are tried one by one. A single one is tried once
+        more with a smaller segmenter. What helped stays in use: to run out of memory with each frame would
+        slow down everything on that device.
 
         Raises:
             OutOfMemory: the smaller try failed too, or there is none.
@@ -67,20 +77,31 @@ class Setup:
         governor = self._governor
         segmenter = self._segmenter if governor is None else self._segmenter.at(governor.short_side)
         try:
-            segmentation = segmenter.segment(image, self._classifier, output_size=output_size)
+            return self._segment(segmenter, images, output_size)
         except OutOfMemory:
             smaller = segmenter.smaller()
-            if smaller is None:
+            if len(images) == 1 and smaller is None:
                 raise
-            segmentation = smaller.segment(image, self._classifier, output_size=output_size)
-            self._segmenter = smaller
-            self.reduced = True
-            if governor is not None:
-                governor.reduce(smaller.short_side)
-            return segmentation
+        # Not in the handler: the exception holds on to the memory of the try that failed.
+        if len(images) > 1 or smaller is None:
+            self.batches = False
+            self.shortage = self.shortage or ONE_BY_ONE
+            return [self.segment([image], output_size)[0] for image in images]
+        segmentations = smaller.segment_batch(images, self._classifier, output_size=output_size)
+        self._segmenter = smaller
+        self.shortage = SMALLER
         if governor is not None:
-            governor.observe(segmentation.inference_ms)
-        return segmentation
+            governor.reduce(smaller.short_side)
+        return segmentations
+
+    def _segment(
+        self, segmenter: Segmenter, images: Sequence[np.ndarray], output_size: OutputSize
+    ) -> list[Segmentation]:
+        segmentations = segmenter.segment_batch(images, self._classifier, output_size=output_size)
+        if self._governor is not None:
+            # The time of the batch is what each of its images takes: none is there before all are.
+            self._governor.observe(segmentations[0].inference_ms)
+        return segmentations
 
     def encode_texts(self, texts: Sequence[tuple[str, ...]]) -> None:
         """Get texts ready for `locate`, which may take long where they are new.
@@ -100,13 +121,14 @@ class Setup:
 
 
 class Engine:
-    """A loaded model. `prepare` is for one thread at a time.
+    """A loaded model. `prepare` is for one thread at a time. Of `cameras` the images may come at a time.
 
     Raises:
         ModelError: it was not found or does not fit; the message names what was looked for and where.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, cameras: int = 1) -> None:
+        self._cameras = cameras
         self._model = load_model(
             settings.name,
             settings.weights,
@@ -130,7 +152,7 @@ class Engine:
         After the first time this is taken to run beside frames, and leaves the device to them.
 
         The segmenter is kept as long as the method stays, with what it compiled and measured for itself. With
-        a latency to hold, a new one is first tried out on a blank image, which takes some images' time.
+        a latency to hold, a new one is first tried out on a blank image a camera, which takes some time.
 
         Raises:
             OvsegError: the method is not known, or encoding failed.
@@ -150,8 +172,9 @@ class Engine:
         governor = LatencyGovernor(self._max_latency_ms, segmenter.smallest_side, segmenter.short_side, patch)
         for _ in range(TRIALS):
             trial = Setup(segmenter.at(governor.short_side), classifier)
-            trial.segment(BLANK, "input")  # the first pass of a size prepares what later ones find ready
-            time_ms = trial.segment(BLANK, "input").inference_ms
+            blanks = [BLANK] * self._cameras
+            trial.segment(blanks, "input")  # the first pass of a size prepares what later ones find ready
+            time_ms = trial.segment(blanks, "input")[0].inference_ms
             governor.start_at(time_ms)
             if time_ms <= governor.limit_ms:
                 break

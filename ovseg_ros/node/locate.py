@@ -1,7 +1,7 @@
 """`locate`: from heat maps to boxes, centres and positions, and the messages that tell them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class LocateError(OvsegError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found in a frame, which came `age` seconds ago, and what else is to be said about it."""
+    """What was found in frames, the oldest of which came `age` seconds ago, and what else is to be said."""
 
     locations: list[msg.Location]
     age: float
@@ -54,18 +54,55 @@ def parse_texts(texts: Sequence[str], threshold: float) -> list[tuple[str, ...]]
     return [parse_entry(text, f"text {place}") for place, text in enumerate(texts, start=1)]
 
 
-def answer(frame: Segmented, texts: Sequence[tuple[str, ...]], threshold: float) -> Answer:
-    """Look for the texts in a segmented frame. What has a score below `threshold` is not there."""
-    labelled = frame.labelled
-    heats = frame.setup.locate(labelled.segmentation, texts)
-    points, why_not = _points(labelled)
+def chosen_cameras(camera: str, names: Sequence[str]) -> list[str]:
+    """Which of the node's cameras a call means; an empty name means all.
+
+    Raises:
+        LocateError: there is no such camera.
+    """
+    if not camera:
+        return list(names)
+    if camera in names:
+        return [camera]
+    there = f"there are {', '.join(names)}" if any(names) else "the only one here has no name"
+    raise LocateError(f"there is no camera {camera!r}: {there}; leave the field empty to search every camera")
+
+
+def answer(
+    frames: Mapping[str, Segmented],
+    texts: Sequence[tuple[str, ...]],
+    threshold: float,
+    silent: Sequence[str] = (),
+) -> Answer:
+    """Look for the texts in segmented frames, given by camera; `silent` are cameras that sent none.
+
+    Each text is told from the frame where its score is highest. What has a score below `threshold` there is
+    not there.
+    """
+    heats = {
+        camera: frame.setup.locate(frame.labelled.segmentation, texts) for camera, frame in frames.items()
+    }
+    best = [max(frames, key=lambda camera: heats[camera][place].score) for place in range(len(texts))]
+    points = {camera: _points(frames[camera].labelled) for camera in dict.fromkeys(best)}
     locations = [
-        _location(labelled, "; ".join(text), heat, points, threshold)
-        for text, heat in zip(texts, heats, strict=True)
+        _location(
+            *(frames[camera].labelled, camera, "; ".join(text)),
+            *(heats[camera][place], points[camera][0], threshold),
+        )
+        for place, (camera, text) in enumerate(zip(best, texts, strict=True))
     ]
-    age = frame.age
-    note = f"searched the frame of {age:.1f} s ago"
-    return Answer(locations, age, f"{note}; no positions: {why_not}" if why_not else note)
+    ages = {camera: frame.age for camera, frame in frames.items()}
+    searched = ", ".join(f"{_owner(camera)} frame of {age:.1f} s ago" for camera, age in ages.items())
+    notes = [f"searched {searched}"]
+    notes += [f"{camera} sends no images" for camera in silent]
+    for camera, (_, why_not) in points.items():
+        if why_not:
+            notes.append(f"no positions in {camera}: {why_not}" if camera else f"no positions: {why_not}")
+    return Answer(locations, max(ages.values()), "; ".join(notes))
+
+
+def _owner(camera: str) -> str:
+    return f"{camera}'s" if camera else "the"
 
 
 def _points(labelled: Labelled) -> tuple[np.ndarray | None, str]:
@@ -77,9 +114,9 @@ def _points(labelled: Labelled) -> tuple[np.ndarray | None, str]:
 
 
 def _location(
-    labelled: Labelled, text: str, heat: Any, points: np.ndarray | None, threshold: float
+    labelled: Labelled, camera: str, text: str, heat: Any, points: np.ndarray | None, threshold: float
 ) -> msg.Location:
-    location = msg.Location(header=labelled.header, text=text, score=heat.score)
+    location = msg.Location(header=labelled.header, text=text, camera=camera, score=heat.score)
     location.heat = Image()
     fill_image(location.heat, heat.probability, "mono8", labelled.header)
     location.found = heat.score >= threshold

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from rclpy.node import Node
@@ -11,7 +12,7 @@ from ovseg_ros import msg
 from ovseg_ros.node.camera import Camera
 from ovseg_ros.node.frame_path import FramePath
 from ovseg_ros.node.locate import Answer, LocateError, answer
-from ovseg_ros.node.publishers import CameraOutputs
+from ovseg_ros.node.newest_frame import Segmented
 from ovseg_ros.node.serial_queue import Cancelled, SerialQueue
 from ovseg_ros.node.settings import InputSettings, MethodSettings, Settings
 from ovseg_ros.node.vocabulary_keeper import VocabularyKeeper
@@ -41,6 +42,7 @@ class Pipeline:
         node: Node,
         engine: "Engine",
         setup: "Setup",
+        cameras: Sequence[str],
         keeper: VocabularyKeeper,
         settings: Callable[[], Settings],
         as_message: Callable[[Vocabulary], msg.Vocabulary],
@@ -50,20 +52,15 @@ class Pipeline:
         self.failure = ""
         self._node = node
         self._keeper = keeper
+        self._settings = settings
         self._settled = settled
         self._setup = setup
         wake = threading.Condition()
-        self.camera = Camera(node, wake, CameraOutputs(node))
+        self.cameras = [Camera(node, wake, name) for name in cameras]
         self._vocabulary_outputs = VocabularyOutputs(node, as_message)
-        path = FramePath(node, {self.camera.slot: self.camera}, self._vocabulary_outputs, settings)
-        self._worker: FrameWorker[Setup, Any] = FrameWorker(
-            [self.camera.slot],
-            wake,
-            announce=path.announce,
-            compute=path.compute,
-            publish=path.publish,
-            failed=path.failed,
-        )
+        path = FramePath(node, self.cameras, self._vocabulary_outputs, settings)
+        slots = [camera.slot for camera in self.cameras]
+        self._worker: FrameWorker[Setup, Any, Any] = FrameWorker(slots, wake, path)
         self._encoding = SerialQueue("vocabulary")
         self._questions = SerialQueue("locate")
         self._lock = threading.Lock()
@@ -78,16 +75,19 @@ class Pipeline:
     @property
     def topics(self) -> list[str]:
         """The full names of the topics that are always published."""
-        return [*self.camera.outputs.topics, *self._vocabulary_outputs.topics]
+        topics = [topic for camera in self.cameras for topic in camera.outputs.topics]
+        return [*topics, *self._vocabulary_outputs.topics]
 
     def open(self, settings: InputSettings) -> None:
         """Open the inputs and let frames flow."""
         self._worker.resume()
-        self.camera.open(settings)
+        for camera in self.cameras:
+            camera.open(settings)
 
     def close(self) -> None:
         """Close the inputs; nothing is published after this, but for the latched topics."""
-        self.camera.close()
+        for camera in self.cameras:
+            camera.close()
         self._worker.pause()
 
     def change(self, method: MethodSettings, templates: str, vocabulary: Vocabulary) -> Future:
@@ -112,19 +112,26 @@ class Pipeline:
         self._encoding.submit(work, done)
         return future
 
-    def locate(self, texts: Sequence[tuple[str, ...]], threshold: float, max_age: float) -> Future:
-        """Look for things in the newest frame, or the next one where that is older than `max_age` seconds.
+    def locate(
+        self, cameras: Sequence[str], texts: Sequence[tuple[str, ...]], threshold: float, max_age: float
+    ) -> Future:
+        """Look for things in the newest frame of each of these cameras.
 
-        The future's result is an `Answer`, or the exception for which there is none.
+        Where that is older than `max_age` seconds the next one is waited for, though not of a camera that has
+        fallen silent while another has not. The future's result is an `Answer`, or the exception for which
+        there is none.
         """
         future = Future()
 
         def work() -> Answer:
             self._setup.encode_texts(texts)
-            frame = self.camera.newest.get(max_age)
-            if frame is None:
+            asked = [camera for camera in self.cameras if camera.name in cameras]
+            stale_after = self._settings().input.stale_after
+            awake = [c for c in asked if c.statistics.snapshot().since_input <= stale_after] or asked
+            frames = _newest_frames(awake, max_age)
+            if not frames:
                 raise LocateError("there is no image to search: none has come yet; is the camera running?")
-            return answer(frame, texts, threshold)
+            return answer(frames, texts, threshold, [c.name for c in asked if c.name not in frames])
 
         def done(outcome: Answer | Exception) -> None:
             future.set_result(outcome)
@@ -142,13 +149,15 @@ class Pipeline:
         with self._lock:
             self._destroyed = True
             self._keeper.release()
-        self.camera.outputs.destroy()
+        for camera in self.cameras:
+            camera.outputs.destroy()
         self._vocabulary_outputs.destroy()
         queues = [self._encoding, self._questions]
         return all([queue.join(ENCODING_STOP_TIMEOUT) for queue in queues]) and stopped
 
     def _use(self, setup: "Setup") -> None:
-        self.camera.outputs.add_classes(setup.vocabulary)
+        for camera in self.cameras:
+            camera.outputs.add_classes(setup.vocabulary)
         with self._lock:
             if not self._destroyed:
                 self._setup = setup
@@ -165,3 +174,10 @@ class Pipeline:
         self._node.get_logger().info(
             f"vocabulary revision {outcome.revision}: " + ", ".join(cls.name for cls in outcome.classes)
         )
+
+
+def _newest_frames(cameras: Sequence[Camera], max_age: float) -> dict[str, Segmented]:
+    """The newest frames by camera, all waited for at once: it takes no longer than with the slowest alone."""
+    with ThreadPoolExecutor(len(cameras), "newest frame") as pool:
+        frames = list(pool.map(lambda camera: camera.newest.get(max_age), cameras))
+    return {camera.name: frame for camera, frame in zip(cameras, frames, strict=True) if frame is not None}

@@ -33,7 +33,7 @@ event handlers of publishers but not at the publishers.
 class CameraOutputs:
     """The topics of one camera under `prefix`. `publish` and `use` are called by the worker only."""
 
-    def __init__(self, node: Node, prefix: str = "~/") -> None:
+    def __init__(self, node: Node, prefix: str) -> None:
         self._node = node
         self._prefix = prefix
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from rclpy.node import Node
 
-from ovseg_ros.node.camera import image_topic
+from ovseg_ros.node.camera import Camera, image_topic
 from ovseg_ros.node.pipeline import Pipeline
-from ovseg_ros.node.settings import InputSettings
+from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.specification import Phase
 from ovseg_ros.node.statistics import Snapshot
 from ovseg_ros.vocabulary import Vocabulary
@@ -18,6 +18,7 @@ class Report:
     """Everything that diagnostics tell of one camera."""
 
     phase: Phase
+    camera: str = ""
     frames: Snapshot = field(default_factory=Snapshot)
     received: int = 0
     dropped: int = 0
@@ -28,43 +29,53 @@ class Report:
     engine: Mapping[str, str] = field(default_factory=dict)
     vocabulary_revision: int = 0
     classes: int = 0
-    reduced: bool = False
+    shortage: str = ""
+    """What was given up for want of the device's memory."""
     failure: str = ""
     """What keeps the node from being configured, or the last change of vocabulary from coming into force."""
     clock_missing: bool = False
 
 
-def make_report(
+def make_reports(
     node: Node,
     phase: Phase,
-    settings: InputSettings,
+    settings: Settings,
     vocabulary: Vocabulary,
     pipeline: Pipeline | None,
     failure: str,
-) -> Report:
-    """Ask everybody. `failure` is the node's own; that of the pipeline goes before it."""
-    topic = image_topic(node, settings.transport)
+) -> list[Report]:
+    """Ask everybody; one report a camera. `failure` is the node's own; the pipeline's goes before it."""
     sim_time = bool(node.get_parameter("use_sim_time").value)
-    report = Report(
+    common = Report(
         phase=phase,
-        image_topic=topic,
-        publishers=node.count_publishers(topic),
-        stale_after=settings.stale_after,
+        stale_after=settings.input.stale_after,
         vocabulary_revision=vocabulary.revision,
         classes=len(vocabulary.classes),
         failure=failure,
         clock_missing=sim_time and node.get_clock().now().nanoseconds == 0,
     )
+    reports = []
+    for name in settings.camera_names:
+        topic = image_topic(node, settings.input.transport, name)
+        reports.append(
+            replace(common, camera=name, image_topic=topic, publishers=node.count_publishers(topic))
+        )
     if pipeline is None:
-        return report
-    received, dropped = pipeline.camera.slot.counts
+        return reports
+    return [
+        _at_work(report, camera, pipeline) for report, camera in zip(reports, pipeline.cameras, strict=True)
+    ]
+
+
+def _at_work(report: Report, camera: Camera, pipeline: Pipeline) -> Report:
+    received, dropped = camera.slot.counts
     return replace(
         report,
-        frames=pipeline.camera.statistics.snapshot(),
+        frames=camera.statistics.snapshot(),
         received=received,
         dropped=dropped,
-        qos_mismatches=dict(pipeline.camera.qos_mismatches),
+        qos_mismatches=dict(camera.qos_mismatches),
         engine=pipeline.setup.description,
-        reduced=pipeline.setup.reduced,
-        failure=pipeline.failure or failure,
+        shortage=pipeline.setup.shortage,
+        failure=pipeline.failure or report.failure,
     )

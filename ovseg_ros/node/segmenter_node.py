@@ -8,16 +8,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.node.camera import image_topic
+from ovseg_ros.node.camera import input_topics
 from ovseg_ros.node.changes import Changes
 from ovseg_ros.node.diagnostics import Diagnostics
-from ovseg_ros.node.hints import missing_publisher_hint
+from ovseg_ros.node.hints import missing_publisher_hints
 from ovseg_ros.node.lifecycle import OneShots, answer_wrong_transitions, told
-from ovseg_ros.node.locate import Answer, LocateError, parse_texts
+from ovseg_ros.node.locate import Answer, LocateError, chosen_cameras, parse_texts
 from ovseg_ros.node.messages import vocabulary_message
 from ovseg_ros.node.pipeline import Pipeline
 from ovseg_ros.node.process import run
-from ovseg_ros.node.report import Report, make_report
+from ovseg_ros.node.report import Report, make_reports
 from ovseg_ros.node.services import LocateService, VocabularyServices
 from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.specification import ParameterError, Phase
@@ -55,10 +55,10 @@ class SegmenterNode(LifecycleNode):
         self._locate_service = LocateService(self, self._locate)
         self._diagnostics = Diagnostics(self, self._report)
         answer_wrong_transitions(self)
-        inputs = [image_topic(self, self.settings.input.transport)]
-        inputs += [self.resolve_topic_name(name) for name in ("camera_info", "depth")]
+        self._inputs_told: list[str] = []
+        self._tell_inputs()
         services = ", ".join([*self._vocabulary_services.names, *self._locate_service.names])
-        self.get_logger().info(f"inputs: {', '.join(inputs)}; services: {services}")
+        self.get_logger().info(f"services: {services}")
         if self.settings.autostart:
             self._one_shots.after(0.0, "autostart", self._autostart)
 
@@ -84,7 +84,7 @@ class SegmenterNode(LifecycleNode):
             # Here and not above: torch takes seconds to import, and its absence is told like a missing model.
             from ovseg_ros.node.engine import Engine
 
-            engine = Engine(settings.model)
+            engine = Engine(settings.model, len(settings.camera_names))
             vocabulary = self._keeper.build_from(settings.vocabulary)
             setup = engine.prepare(settings.method, settings.vocabulary.templates, vocabulary)
         except (OvsegError, ImportError) as error:
@@ -95,6 +95,7 @@ class SegmenterNode(LifecycleNode):
             self,
             engine,
             setup,
+            settings.camera_names,
             self._keeper,
             settings=lambda: self.settings,
             as_message=self._vocabulary_message,
@@ -110,6 +111,7 @@ class SegmenterNode(LifecycleNode):
         """Open the inputs."""
         if self._pipeline is None:
             return FAILURE
+        self._tell_inputs()
         self._pipeline.open(self.settings.input)
         self._active = True
         self._one_shots.after(HINT_AFTER, "hint", self._hint)
@@ -159,17 +161,30 @@ class SegmenterNode(LifecycleNode):
             self.trigger_activate()
 
     def _hint(self) -> None:
-        hint = missing_publisher_hint(self, self.settings.input.transport)
-        if hint is not None:
+        settings = self.settings
+        for hint in missing_publisher_hints(self, settings.input.transport, settings.camera_names):
             self.get_logger().warning(hint)
+
+    def _tell_inputs(self) -> None:
+        """Log the inputs' names where they are not those that were logged before."""
+        settings = self.settings
+        inputs = [
+            topic
+            for camera in settings.camera_names
+            for topic in input_topics(self, settings.input.transport, camera)
+        ]
+        if inputs != self._inputs_told:
+            self._inputs_told = inputs
+            self.get_logger().info(f"inputs: {', '.join(inputs)}")
 
     async def _locate(self, request: srv.Locate.Request) -> Answer:
         texts = parse_texts(request.texts, request.threshold)
         if self._pipeline is None or not self._active:
             raise LocateError(f"the node is {self.phase.name.lower()}, so it sees nothing: activate it first")
+        cameras = chosen_cameras(request.camera, self.settings.camera_names)
         settings = self.settings.locate
         threshold = settings.threshold if request.threshold < 0 else round(request.threshold, 6)
-        outcome = await self._pipeline.locate(texts, threshold, settings.max_age)
+        outcome = await self._pipeline.locate(cameras, texts, threshold, settings.max_age)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -182,14 +197,18 @@ class SegmenterNode(LifecycleNode):
             return
 
     def _vocabulary_message(self, vocabulary: Vocabulary) -> msg.Vocabulary:
+        # One message for all cameras: with names, each has its own topic behind its own prefix.
+        named = any(self.settings.camera_names)
+
         def topic_of(slug: str) -> str:
-            return self.resolve_topic_name(f"~/confidence/{slug}")
+            topic = f"confidence/{slug}"
+            return topic if named else self.resolve_topic_name(f"~/{topic}")
 
         return vocabulary_message(vocabulary, self._keeper.since(vocabulary), topic_of)
 
-    def _report(self) -> Report:
+    def _report(self) -> list[Report]:
         current = self._keeper.current
-        return make_report(self, self.phase, self.settings.input, current, self._pipeline, self.failure)
+        return make_reports(self, self.phase, self.settings, current, self._pipeline, self.failure)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
 
+from ovseg_ros.node.camera_names import wrong_camera_name
 from ovseg_ros.node.specification import Phase, Specification, Value, parameter
 
 
@@ -42,8 +43,9 @@ class ModelSettings:
     )
     max_latency_ms: float = parameter(
         0.0,
-        "Time that an image may take, from pixels to labels. The node then works at the largest short side "
-        "up to method.short_side that holds it, and says in diagnostics which that is; 0 leaves it at that.",
+        "Time that an image may take, from pixels to labels: that of the batch it is in. The node then works "
+        "at the largest short side up to method.short_side that holds it, and says in diagnostics which that "
+        "is; 0 leaves it at that.",
         bounds=(0, 60000),
         changes_until=Phase.UNCONFIGURED,
     )
@@ -193,6 +195,13 @@ class Settings:
     output: OutputSettings = field(default_factory=OutputSettings)
     vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
     locate: LocateSettings = field(default_factory=LocateSettings)
+    cameras: tuple[str, ...] = parameter(
+        (),
+        "Names of cameras that share the node: each reads <camera>/image and publishes ~/<camera>/labels and "
+        "so on. Empty: one camera, on image and ~/labels.",
+        changes_until=Phase.UNCONFIGURED,
+        wrong=wrong_camera_name,
+    )
     autostart: bool = parameter(
         True,
         "Configure and activate at start. Set it to false where a lifecycle manager owns the node.",
@@ -223,6 +232,11 @@ class Settings:
                 }
             )
         return cls(**parts)
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The names of all cameras; that of the only one is empty."""
+        return self.cameras or ("",)
 
     def values(self) -> dict[str, Value]:
         """The settings as full parameter names and values."""

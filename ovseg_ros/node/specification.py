@@ -1,6 +1,7 @@
 """What one parameter may be, and the check of a value against it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, cast
@@ -32,6 +33,8 @@ class Specification:
     bounds: tuple[float, float] | None
     choices: tuple[str, ...]
     changes_until: Phase | None
+    wrong: Callable[[Any], str | None] | None
+    """Says what is wrong with a value that has the type and range; None where nothing is."""
 
     @property
     def read_only(self) -> bool:
@@ -58,7 +61,7 @@ class Specification:
         command lines and YAML cannot tell them apart.
 
         Raises:
-            ParameterError: the value is of another type or outside the range.
+            ParameterError: the value is of another type, outside the range, or wrong in another way.
         """
         result = self._converted(value)
         if result is not None and self.choices and result not in self.choices:
@@ -69,6 +72,8 @@ class Specification:
                 result = None
         if result is None:
             raise ParameterError(f"{self.name} must be {self.allowed}; got {value!r}")
+        if self.wrong is not None and (reason := self.wrong(result)):
+            raise ParameterError(f"{self.name}: {reason}")
         return result
 
     def _converted(self, value: Any) -> Value | None:
@@ -90,6 +95,7 @@ def parameter(
     bounds: tuple[float, float] | None = None,
     choices: tuple[str, ...] = (),
     changes_until: Phase | None = Phase.ACTIVE,
+    wrong: Callable[[Any], str | None] | None = None,
 ) -> Any:
     """A field for `Specification`. `changes_until` is the last phase that it may change in; None: never."""
     metadata = {
@@ -97,5 +103,6 @@ def parameter(
         "bounds": bounds,
         "choices": choices,
         "changes_until": changes_until,
+        "wrong": wrong,
     }
     return field(default=default, metadata=metadata)

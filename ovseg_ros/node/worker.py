@@ -2,45 +2,64 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from ovseg_ros.node.frame_slot import Frame, FrameSlot
 
 SetupT = TypeVar("SetupT")
+SetupT_contra = TypeVar("SetupT_contra", contravariant=True)
+ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-class FrameWorker(Generic[SetupT, ResultT]):
-    """Takes the newest frame of each slot, computes on it and publishes the result, one frame after another.
+class Work(Protocol[SetupT_contra, ItemT, ResultT]):
+    """What is done with setups and frames. Everything is called on the worker's thread."""
 
-    A *setup* is whatever `compute` needs beside the frame (a model with a vocabulary). `offer` gives a new
-    one. It is taken up between two frames and announced (`announce(setup)`) before the first frame that uses
-    it, also while the worker is paused or no frames come.
+    def announce(self, setup: SetupT_contra) -> None:
+        """A setup comes into force."""
 
-    Frames flow between `resume` and `pause`. `pause` does not wait for a frame that is being computed; its
-    result is thrown away. After `pause` returned nothing is published.
+    def prepare(self, slot: FrameSlot, frame: Frame, setup: SetupT_contra) -> ItemT | None:
+        """What `compute` needs of a frame; None if nothing is to be done with it."""
 
-    `compute(slot, frame, setup)` returns a result for `publish(result)`, or None if there is nothing to
-    publish. An exception out of any of the three is given to `failed(error)`, and the work goes on.
+    def batch_of(self, item: ItemT, setup: SetupT_contra) -> Hashable:
+        """Items of a round for which this is equal are computed together."""
+
+    def compute(self, items: Sequence[ItemT], setup: SetupT_contra) -> Sequence[ResultT]:
+        """The results of a batch, one for each item in their order."""
+
+    def publish(self, result: ResultT) -> None:
+        """Send a result."""
+
+    def follow(self, result: ResultT) -> None:
+        """Send what may have to wait, after every result of the batch was published."""
+
+    def failed(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
+        """One of the others ended in an exception, over what came from these slots."""
+
+
+class FrameWorker(Generic[SetupT, ItemT, ResultT]):
+    """Works in rounds: each takes the newest frame of every slot that has one, and waits for no other.
+
+    So slots need no order of turns: whichever has a frame waiting when a round begins is part of it, however
+    many frames the others send.
+
+    A *setup* is whatever the work needs beside the frames (a model with a vocabulary). `offer` gives a new
+    one. It is taken up between two rounds and announced before the first round that uses it, also while the
+    worker is paused or no frames come.
+
+    Frames flow between `resume` and `pause`. `pause` does not wait for a batch that is being computed; its
+    results are thrown away. After `pause` returned nothing is published.
+
+    An exception ends the work on its frame or batch and is given to `work.failed`; the round goes on.
     """
 
     def __init__(
-        self,
-        slots: Sequence[FrameSlot],
-        wake: threading.Condition,
-        *,
-        announce: Callable[[SetupT], None],
-        compute: Callable[[FrameSlot, Frame, SetupT], ResultT | None],
-        publish: Callable[[ResultT], None],
-        failed: Callable[[Exception], None],
+        self, slots: Sequence[FrameSlot], wake: threading.Condition, work: Work[SetupT, ItemT, ResultT]
     ) -> None:
         self._slots = slots
         self._wake = wake
-        self._announce = announce
-        self._compute = compute
-        self._publish = publish
-        self._failed = failed
+        self._work = work
         self._offered: SetupT | None = None
         self._setup: SetupT | None = None
         self._running = self._stopping = False
@@ -51,7 +70,7 @@ class FrameWorker(Generic[SetupT, ResultT]):
         self._thread.start()
 
     def offer(self, setup: SetupT) -> None:
-        """Have `setup` used from the next frame on. Of several offers between two frames the last counts."""
+        """Have `setup` used from the next round on. Of several offers between two rounds the last counts."""
         with self._wake:
             if not self._stopping:
                 self._offered = setup
@@ -91,39 +110,64 @@ class FrameWorker(Generic[SetupT, ResultT]):
             self._work_on_newest()
 
     def _has_work(self) -> bool:
-        return self._stopping or self._offered is not None or self._ready_slot() is not None
+        return self._stopping or self._offered is not None or bool(self._ready_slots())
 
-    def _ready_slot(self) -> FrameSlot | None:
+    def _ready_slots(self) -> list[FrameSlot]:
         if not self._running or (self._setup is None and self._offered is None):
-            return None
-        return next((slot for slot in self._slots if slot.waiting), None)
+            return []
+        return [slot for slot in self._slots if slot.waiting]
 
     def _take_up(self, setup: SetupT) -> None:
         self._setup = setup
         try:
-            self._announce(setup)
+            self._work.announce(setup)
         except Exception as error:
-            self._tell(error)
+            self._tell(error, self._slots)
 
     def _work_on_newest(self) -> None:
         with self._wake:
-            # An offer that came meanwhile goes first: whoever made it may count on the next frame.
-            slot = self._ready_slot() if self._offered is None else None
-            frame = slot.take() if slot is not None else None
+            # An offer that came meanwhile goes first: whoever made it may count on the next frames.
+            slots = self._ready_slots() if self._offered is None else []
+            taken = [(slot, frame) for slot in slots if (frame := slot.take()) is not None]
             setup, epoch = self._setup, self._epoch
-        if slot is None or frame is None or setup is None:
+        if setup is None:
             return
+        batches: dict[Hashable, list[tuple[FrameSlot, ItemT]]] = {}
+        for slot, frame in taken:
+            try:
+                item = self._work.prepare(slot, frame, setup)
+                if item is not None:
+                    batches.setdefault(self._work.batch_of(item, setup), []).append((slot, item))
+            except Exception as error:
+                self._tell(error, [slot])
+        for batch in batches.values():
+            if self._epoch == epoch:
+                self._work_on_batch(batch, setup, epoch)
+
+    def _work_on_batch(self, batch: Sequence[tuple[FrameSlot, ItemT]], setup: SetupT, epoch: int) -> None:
+        slots = [slot for slot, _ in batch]
         try:
-            result = self._compute(slot, frame, setup)
-            if result is None:
-                return
+            computed = self._work.compute([item for _, item in batch], setup)
+            results = list(zip(slots, computed, strict=True))
+        except Exception as error:
+            self._tell(error, slots)
+            return
+        published = [entry for entry in results if self._send(self._work.publish, *entry, epoch)]
+        for entry in published:
+            self._send(self._work.follow, *entry, epoch)
+
+    def _send(self, send: Callable[[ResultT], None], slot: FrameSlot, result: ResultT, epoch: int) -> bool:
+        """Whether it was sent."""
+        try:
             with self._publishing:
                 if self._epoch == epoch:
-                    self._publish(result)
+                    send(result)
+                    return True
         except Exception as error:
-            self._tell(error)
+            self._tell(error, [slot])
+        return False
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
         # Not even the telling may end the thread.
         with contextlib.suppress(Exception):
-            self._failed(error)
+            self._work.failed(error, slots)

@@ -9,7 +9,7 @@ from ovseg_ros.cli import app
 
 ROW = {
     *("name", "method", "device", "precision", "size", "short_side", "classes", "batch"),
-    *("p50_ms", "p95_ms", "p99_ms", "peak_mb", "stages_ms"),
+    *("p50_ms", "p95_ms", "p99_ms", "peak_mb", "stages_ms", "ratio_to_singles"),
 }
 
 
@@ -40,14 +40,23 @@ def test_every_setting_has_its_two_rows(tiny_model_dir: Path) -> None:
         if row["name"] == "ovseg":
             assert list(row["stages_ms"]) == ["prepare", "model", "scores", "labels", "download"]
             assert all(ms > 0 for ms in row["stages_ms"].values())
+    single, batch = (
+        row
+        for row in result["rows"]
+        if row["name"] == "ovseg" and row["method"] == "naclip" and row["classes"] == 30
+    )
+    assert (single["batch"], batch["batch"]) == (1, 2)
+    assert single["ratio_to_singles"] == 1
+    assert batch["ratio_to_singles"] == pytest.approx(batch["p50_ms"] / (2 * single["p50_ms"]))
     first = {row["name"]: row["p50_ms"] for row in result["rows"][:2]}
     assert result["ratio_to_reference"] == pytest.approx(first["reference"] / first["ovseg"])
     assert result["floor_ms"] > 0
 
 
 def test_the_reference_can_be_left_out(tiny_model_dir: Path) -> None:
-    result = run_bench(options(tiny_model_dir, reference=False, swap=2))
+    result = run_bench(options(tiny_model_dir, reference=False, swap=2, batches=(2,)))
     assert [row["name"] for row in result["rows"]] == ["ovseg"]
+    assert result["rows"][0]["ratio_to_singles"] is None
     assert result["ratio_to_reference"] is None
     swap = result["vocabulary_swap"]
     assert min(swap["frame_ms"], swap["cached_ms"], swap["uncached_ms"], swap["uncached_s"]) > 0
@@ -56,10 +65,12 @@ def test_the_reference_can_be_left_out(tiny_model_dir: Path) -> None:
 def test_the_command_tells_and_writes(tiny_model_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "new" / "bench.json"
     given = ["--model", str(tiny_model_dir), "--size", "80x60", "--short-side", "64", "--rounds", "1"]
+    given += ["--batch", "1", "--batch", "2"]
     outcome = CliRunner().invoke(app, ["bench", *given, "--device", "cpu", "--json", str(file)])
     assert outcome.exit_code == 0, outcome.output
     assert "floor" in outcome.output
     assert "reference" in outcome.output
+    assert "a batch of 2 takes" in outcome.output
     assert json.loads(file.read_text())["rows"][0]["classes"] == 21
 
 

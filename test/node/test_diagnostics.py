@@ -49,7 +49,7 @@ def with_frames(**fields: object) -> Report:
         ),
         (replace(ACTIVE, qos_mismatches={"RELIABILITY": 1}), OK, "segmenting"),
         (replace(ACTIVE, clock_missing=True), WARN, "/clock"),
-        (replace(ACTIVE, reduced=True), WARN, "memory"),
+        (replace(ACTIVE, shortage="images go one by one"), WARN, "memory: images go one by one"),
         (replace(ACTIVE, failure="words could not be encoded"), WARN, "words could not be encoded"),
     ],
 )
@@ -104,3 +104,10 @@ def test_the_status_holds_all_the_contract_asks_for() -> None:
         "last error": "it broke",
     }
     assert {key: values.get(key) for key in expected} == expected
+
+
+def test_each_camera_has_a_status_of_its_own() -> None:
+    reports = [replace(ACTIVE, camera="front"), replace(with_frames(failing=True), camera="rear")]
+    front, rear = (build_status("/segmenter", report) for report in reports)
+    assert (front.name, front.level) == ("segmenter: segmentation front", OK)
+    assert (rear.name, rear.level) == ("segmenter: segmentation rear", ERROR)

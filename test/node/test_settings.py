@@ -77,8 +77,35 @@ def test_only_what_can_change_may_change() -> None:
     assert all(until[name] is Phase.UNCONFIGURED for name in until if name.startswith("model."))
     assert until["input.transport"] is until["input.reliability"] is Phase.INACTIVE
     assert until["autostart"] is None
+    assert until["cameras"] is Phase.UNCONFIGURED
     assert all(
         until[name] is Phase.ACTIVE
         for name in until
         if name.startswith(("vocabulary.", "method.", "output."))
     )
+
+
+@pytest.mark.parametrize("names", [(), ("front",), ("front", "Front", "_rear2", "labels", "x" * 64)])
+def test_names_that_cameras_may_have(names: tuple[str, ...]) -> None:
+    settings = Settings.from_values({"cameras": names})
+    assert settings.cameras == names
+    assert settings.camera_names == (names or ("",))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("front", "2nd"), "entry 2, '2nd', is no part of a ROS name"),
+        (("front/left",), "entry 1, 'front/left', is no part"),
+        (("front", "rear", ""), "entry 3, '', is no part"),
+        (("left eye",), "entry 1, 'left eye', is no part"),
+        (("vorn\u00e9",), "entry 1"),
+        (("front\n",), "entry 1"),
+        (("x" * 65,), "at most 64"),
+        (("front", "rear", "front"), "entry 3, 'front', stands there twice"),
+    ],
+)
+def test_names_that_cameras_may_not_have(names: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ParameterError, match=r"^cameras: ") as caught:
+        Settings.from_values({"cameras": names})
+    assert said in str(caught.value)

@@ -211,6 +211,62 @@ class Probe(Spinning):
         return self.collect(DiagnosticArray, "/diagnostics")
 
 
+class Cameras:
+    """Cameras around the node under test, which send in step or each at its own rate."""
+
+    def __init__(self, probe: Probe, names: Sequence[str]) -> None:
+        self.probe = probe
+        self.images = {name: probe.node.create_publisher(Image, f"{name}/image", 10) for name in names}
+        self.sent: dict[str, list[Image]] = {name: [] for name in names}
+
+    def image(self, name: str, size: tuple[int, int] = (48, 64)) -> Image:
+        image: Image = self.probe.image(size)
+        image.header.frame_id = f"{name}_optical"
+        return image
+
+    def send(self, name: str, size: tuple[int, int] = (48, 64)) -> None:
+        self.sent[name].append(self.image(name, size))
+        self.images[name].publish(self.sent[name][-1])
+
+    def feed(self, until: Callable[[], Any], what: str, **sizes: tuple[int, int]) -> Any:
+        """Have these cameras, or all, send at the same moments until the condition holds."""
+        sizes = sizes or dict.fromkeys(self.images, (48, 64))
+
+        def sent() -> Any:
+            for name, size in sizes.items():
+                self.send(name, size)
+            time.sleep(0.03)
+            return until()
+
+        return until_true(sent, what)
+
+    def running(self, periods: dict[str, float], **sizes: tuple[int, int]) -> "Running":
+        """Have the cameras send beside the test, each with its own period in seconds."""
+        return Running(self, periods, sizes)
+
+
+class Running:
+    def __init__(
+        self, cameras: Cameras, periods: dict[str, float], sizes: dict[str, tuple[int, int]]
+    ) -> None:
+        self._stop = threading.Event()
+
+        def run(name: str, period: float) -> None:
+            while not self._stop.wait(period):
+                cameras.send(name, sizes.get(name, (48, 64)))
+
+        self._threads = [threading.Thread(target=run, args=entry) for entry in periods.items()]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
 class Segmenter(Spinning):
     """The node under test; one at a time, since all have the same name."""
 
@@ -245,7 +301,7 @@ def start_segmenter(_ros: None, tiny_model_dir: Path) -> Callable[..., Segmenter
 
     torch.set_num_threads(1)
 
-    def start(wait_until: str = "active", **parameters: Any) -> Segmenter:
+    def start(wait_until: str = "active", cli_args: Sequence[str] = (), **parameters: Any) -> Segmenter:
         values = {
             "model.name": str(tiny_model_dir),
             "method.short_side": 64,
@@ -254,7 +310,8 @@ def start_segmenter(_ros: None, tiny_model_dir: Path) -> Callable[..., Segmenter
         }
         segmenter = Segmenter(
             SegmenterNode(
-                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()]
+                cli_args=list(cli_args),
+                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
             )
         )
         until_true(lambda: segmenter.phase == wait_until, f"state {wait_until}", timeout=60)
@@ -320,3 +377,9 @@ def status(probe: Probe) -> Callable[..., Any]:
         return probe.feed(found, what) if feed else until_true(found, what)
 
     return wait
+
+
+@pytest.fixture
+def cameras(probe: Probe) -> Cameras:
+    """Two cameras, front and rear."""
+    return Cameras(probe, ["front", "rear"])

@@ -52,7 +52,7 @@ def test_a_broken_image_is_counted_and_the_next_one_labelled(
         return image
 
     def seen() -> bool:
-        return segmenter.node._pipeline.camera.statistics.snapshot().rejected.get(reason, 0) > 0
+        return segmenter.node._pipeline.cameras[0].statistics.snapshot().rejected.get(reason, 0) > 0
 
     probe.feed(seen, f"a rejection for {reason}", make)
     status(
@@ -100,7 +100,7 @@ def test_a_camera_info_of_another_shape_is_rejected_alone(
         return probe.image()
 
     def rejected() -> bool:
-        return "camera_info_size" in segmenter.node._pipeline.camera.statistics.snapshot().rejected
+        return "camera_info_size" in segmenter.node._pipeline.cameras[0].statistics.snapshot().rejected
 
     probe.feed(rejected, "a rejected camera_info", make)
     status(lambda level, message, values: int(values.get("rejected: camera_info_size", 0)) > 0, "its count")
@@ -128,7 +128,7 @@ def test_an_odd_stamp_is_told_and_kept(
         return probe.image(stamp=stamp(probe.node.get_clock().now().to_msg()))
 
     def counted() -> bool:
-        return segmenter.node._pipeline.camera.statistics.snapshot().oddities.get(oddity, 0) > 0
+        return segmenter.node._pipeline.cameras[0].statistics.snapshot().oddities.get(oddity, 0) > 0
 
     probe.feed(counted, f"a frame with {oddity}", make)
     summaries.clear()
@@ -164,7 +164,7 @@ def test_an_exception_in_the_work_is_told_and_survived(
         raise DeviceLost("the GPU fell off the bus")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Segmenter, "segment", lost)
+        broken.setattr(Segmenter, "segment_batch", lost)
         found = status(
             lambda level, message, values: level == ERROR and "fell off the bus" in message,
             "an error",
@@ -180,7 +180,7 @@ def test_out_of_memory_is_retried_smaller(
     segmenter: Any, probe: Any, labels: Any, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert probe.set_parameters({"method.short_side": 128}).successful
-    original = Segmenter.segment
+    original = Segmenter.segment_batch
     tried: list[int] = []
 
     def short_of_memory(self: Segmenter, *args: Any, **options: Any) -> Any:
@@ -190,7 +190,7 @@ def test_out_of_memory_is_retried_smaller(
         return original(self, *args, **options)
 
     probe.feed(lambda: segmenter.node._pipeline.setup.description["short_side"] == "128", "the new size")
-    monkeypatch.setattr(Segmenter, "segment", short_of_memory)
+    monkeypatch.setattr(Segmenter, "segment_batch", short_of_memory)
     probe.feed(lambda: any(size < 100 for size in tried), "a smaller try")
     labels.clear()
     probe.feed(lambda: len(labels.messages) >= 3, "labels")

@@ -209,6 +209,12 @@ def test_what_cannot_be_asked_is_refused(
     assert said in answer.message
 
 
+def test_a_camera_without_a_name_is_not_asked_for_by_one(segmenter: Any, probe: Any) -> None:
+    answer = probe.call(Locate, "locate", Locate.Request(texts=["box"], camera="front"))
+    assert not answer.success
+    assert "no camera 'front': the only one here has no name" in answer.message
+
+
 def test_a_node_that_is_not_active_says_so(start: Any, probe: Any) -> None:
     start(wait_until="unconfigured", autostart=False)
     assert "unconfigured" in ask(probe, "box").message
