@@ -16,7 +16,6 @@ from ovseg_ros.bench.rounds import Timed, time_in_turns
 from ovseg_ros.bench.swap import measure_swap
 from ovseg_ros.bench.ways import engine_way, random_classifier, random_images, reference_way
 from ovseg_ros.clipseg import ClipModel, Segmenter, load_model
-from ovseg_ros.clipseg.methods import find_method
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,7 @@ def run_bench(options: BenchOptions, step: Callable[[], None] = lambda: None) ->
         images = random_images(setting.batch, setting.size)
         ways.append(("ovseg", setting, engine_way(segmenter, classifier, images)))
         if plain is not None:
-            method, scale = find_method(setting.method), segmenter.logit_scale
-            reference = Reference(plain, method, setting.short_side, scale)
+            reference = Reference(plain, segmenter.method, setting.short_side, segmenter.logit_scale)
             ways.append(("reference", setting, reference_way(reference, classifier, images)))
     time_in_turns([timed for _, _, timed in ways], options.rounds, model.device, step)
     first = options.settings[0]
@@ -152,7 +150,7 @@ def _ratio_to_singles(
 
 def _floor_ms(model: ClipModel, setting: Setting) -> float:
     """The least time of a setting by the machine's rates: all products, then image in and answer out."""
-    method, (height, width) = find_method(setting.method), setting.size
+    method, (height, width) = model.method(setting.method), setting.size
     grid = Segmenter(model, method, short_side=setting.short_side).plan(height, width).grid
     rates = measure_rates(model.device, model.dtype, model.backbone.width, grid[0] * grid[1] + 1)
     flops = pass_flops(model.backbone, method, grid, model.embedding, setting.classes)

@@ -1,5 +1,6 @@
 """The named methods, as frozen settings of one last block."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -7,6 +8,9 @@ from ovseg_ros.clipseg.attention import READINGS, SELF_TERMS, Reading, SelfTerm
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.integration import INTEGRATIONS, Integration
 from ovseg_ros.clipseg.peer_settings import ParallelPath, Refocusing, SelfCalibration
+
+TUNABLE = {"gamma": "coherence", "beta": "coherence", "lam": "coherence", "alpha": "deep"}
+"""Numbers of CERA and DSI that a model may bring with it, and where they belong."""
 
 Peer = ParallelPath | SelfCalibration | Refocusing
 
@@ -113,6 +117,15 @@ class Method:
     def with_settings(self, **settings: Any) -> "Method":
         """The same method with some settings changed: ``METHODS["clipseg"].with_settings(deep=None)``."""
         return replace(self, **settings)
+
+    def tuned(self, numbers: Mapping[str, float]) -> "Method":
+        """The same with other numbers of CERA and DSI, of those in `TUNABLE`, where it has them."""
+        parts: dict[str, Any] = {}
+        for part in ("coherence", "deep"):
+            own = {name: value for name, value in numbers.items() if TUNABLE[name] == part}
+            if getattr(self, part) is not None:
+                parts[part] = replace(getattr(self, part), **own)
+        return replace(self, **parts)
 
     @property
     def walks_alone(self) -> bool:

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import open_clip
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ovseg_ros.clipseg.backbone import Backbone
 from ovseg_ros.clipseg.errors import ModelError
+from ovseg_ros.clipseg.methods import TUNABLE, Method, find_method
 from ovseg_ros.clipseg.runtime import resolve_device, resolve_precision
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
@@ -38,6 +39,8 @@ class ClipModel:
         logit_scale: the temperature that the model was trained with, as a factor on cosines.
         device, dtype: where the vision tower computes, and in what it multiplies.
         parameters: number of weights of both towers.
+        tuning: numbers of CERA and DSI that were chosen for this model (`methods.TUNABLE`), by its
+            configuration; none: the method's own.
     """
 
     name: str
@@ -52,6 +55,15 @@ class ClipModel:
     device: torch.device
     dtype: torch.dtype
     parameters: int
+    tuning: Mapping[str, float] = field(default_factory=dict)
+
+    def method(self, name: str) -> Method:
+        """The method of that name, with the numbers that were chosen for this model.
+
+        Raises:
+            ModelError: there is none.
+        """
+        return find_method(name).tuned(self.tuning)
 
 
 def load_model(
@@ -67,7 +79,8 @@ def load_model(
 
     Args:
         name: an architecture of open_clip (``ViT-B-16``), the name of a model that comes with the package, or
-            a folder with ``open_clip_config.json`` and weights (``local-dir:`` may stand before it).
+            a folder with ``open_clip_config.json`` and weights (``local-dir:`` may stand before it). Its
+            configuration may have a part ``clipseg`` with numbers of the method (`ClipModel.tuning`).
         weights: for an architecture, one of its open_clip tags, a file of weights, or ``random``, which will
             do to measure time; not used otherwise.
         allow_download: whether weights that are not on this machine may be downloaded.
@@ -82,9 +95,10 @@ def load_model(
     place = resolve_device(device)
     dtype = resolve_precision(precision, place)
     folder = find_folder(name)
+    tuning: dict[str, float] = {}
     if folder is not None:
         source, label = f"local-dir:{folder}", folder.name
-        _check_folder(folder)
+        tuning = _check_folder(folder)
         settings = {}
     else:
         source, label = name, f"{name}/{Path(weights).name if os.path.sep in weights else weights}"
@@ -119,6 +133,7 @@ def load_model(
         device=place,
         dtype=dtype,
         parameters=parameters,
+        tuning=tuning,
     )
 
 
@@ -161,7 +176,8 @@ def cached_weights(name: str, tag: str) -> Path | None:
     return None
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path) -> dict[str, float]:
+    """The numbers of the method that a model's folder brings."""
     config = folder / "open_clip_config.json"
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
@@ -177,6 +193,14 @@ def _check_folder(folder: Path) -> None:
         and not any(folder.glob("*.pth"))
     ):
         raise ModelError(f"model folder {folder} holds no weights; expected open_clip_model.safetensors")
+    tuning = content.get("clipseg", {})
+    if not isinstance(tuning, dict) or not all(
+        name in TUNABLE and isinstance(value, int | float) for name, value in tuning.items()
+    ):
+        raise ModelError(
+            f"'clipseg' in {config} is {tuning}; expected numbers for some of {', '.join(TUNABLE)}"
+        )
+    return {name: float(value) for name, value in tuning.items()}
 
 
 def _architecture(name: str, weights: str, allow_download: bool) -> dict[str, object]:

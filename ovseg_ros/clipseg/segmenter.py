@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ovseg_ros.clipseg.classifier import Classifier
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.last_block import dense_features
-from ovseg_ros.clipseg.methods import Method, find_method
+from ovseg_ros.clipseg.methods import Method
 from ovseg_ros.clipseg.model import ClipModel
 from ovseg_ros.clipseg.passes import CudaPasses, HostPasses, Job, Passes, Started
 from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows
@@ -34,7 +34,7 @@ class Segmenter:
 
     Args:
         model: the CLIP.
-        method: a name of `METHODS` or own settings.
+        method: a name of `METHODS`, tuned for the model (`ClipModel.method`), or own settings.
         short_side: pixels of the image's short side as the model sees it; small images are not enlarged that
             far (`plan_resolution`).
         window: side in pixels of the windows in which the image goes through the model; 0: whole.
@@ -59,7 +59,7 @@ class Segmenter:
         logit_scale: float = 0.0,
     ) -> None:
         self.model = model
-        self.method = find_method(method) if isinstance(method, str) else method
+        self.method = model.method(method) if isinstance(method, str) else method
         self.method.coherence_layers(model.backbone.depth)
         self.method.deep_layers(model.backbone.depth)
         if short_side < max(model.backbone.patch):

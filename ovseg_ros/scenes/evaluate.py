@@ -45,11 +45,16 @@ class MethodScore:
     per_kind: dict[str, float]
 
 
-def methods() -> dict[str, Method]:
-    """The methods compared: the peers, the method, and the method without one of its halves."""
-    full = METHODS["clipseg"]
+def methods(tuning: Mapping[str, float] | None = None) -> dict[str, Method]:
+    """The methods compared: the peers, the method, and the method without one of its halves.
+
+    Args:
+        tuning: numbers of the method that the model brings (`ClipModel.tuning`).
+    """
+    full = METHODS["clipseg"].tuned(tuning or {})
     return {
         **METHODS,
+        "clipseg": full,
         "clipseg, CERA alone": full.with_settings(deep=None),
         "clipseg, DSI alone": full.with_settings(coherence=None),
         "clipseg, neither": full.with_settings(coherence=None, deep=None),
@@ -154,7 +159,7 @@ def main(
         }
         results = {}
         for name in method or chosen:
-            segmenter = Segmenter(clip, chosen[name], short_side=short_side)
+            segmenter = Segmenter(clip, methods(clip.tuning)[name], short_side=short_side)
             results[name] = score(segmenter, pictures, words)
     except OvsegError as error:
         err.print(f"error: {error}", markup=False)

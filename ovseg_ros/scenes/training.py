@@ -195,9 +195,10 @@ class Trainer:
                     "give the same, or another --output"
                 )
         self.model.load_state_dict(state["model"])
-        for name, ours in (("optimizers", self._optimizers), ("schedules", self._schedules)):
-            for one, kept in zip(ours, state[name], strict=True):
-                one.load_state_dict(kept)
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        for schedule, kept in zip(self._schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(kept)
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["random_cuda"]:

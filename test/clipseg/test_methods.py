@@ -83,3 +83,15 @@ def test_methods_are_frozen_and_named_after_their_keys() -> None:
         assert method.name == name
         with pytest.raises(dataclasses.FrozenInstanceError):
             method.name = "other"
+
+
+def test_a_model_may_bring_numbers_of_cera_and_dsi() -> None:
+    default = METHODS["clipseg"]
+    tuned = default.tuned({"gamma": 20.0, "lam": 0.75, "alpha": 0.7})
+    assert tuned.coherence == dataclasses.replace(default.coherence, gamma=20.0, lam=0.75)
+    assert tuned.deep == dataclasses.replace(default.deep, alpha=0.7)
+    assert default.tuned({}) == default
+    halves = default.with_settings(deep=None)
+    assert halves.tuned({"alpha": 0.7}) == halves
+    for name in set(METHODS) - {"clipseg"}:
+        assert METHODS[name].tuned({"gamma": 20.0}) == METHODS[name]

@@ -7,7 +7,16 @@ import open_clip
 import pytest
 import torch
 
-from ovseg_ros.clipseg import ModelError, cached_weights, load_model, model, runtime
+from ovseg_ros.clipseg import (
+    METHODS,
+    Coherence,
+    ModelError,
+    Segmenter,
+    cached_weights,
+    load_model,
+    model,
+    runtime,
+)
 from ovseg_ros.clipseg.errors import DeviceLost, OutOfMemory
 from ovseg_ros.clipseg.runtime import device_errors, multiplies_bfloat16, resolve_device, resolve_precision
 
@@ -233,3 +242,24 @@ def test_failures_of_the_device_have_names(raised: Exception, expected: type) ->
     with pytest.raises(expected) as caught, device_errors():
         raise raised
     assert type(caught.value) is expected
+
+
+def test_a_folder_may_bring_numbers_of_the_method(folder: Path) -> None:
+    config = folder / "open_clip_config.json"
+    content = json.loads(config.read_text())
+    plain = load_model(str(folder), device="cpu")
+    assert plain.method("clipseg") == METHODS["clipseg"]
+    config.write_text(json.dumps({**content, "clipseg": {"gamma": 20, "lam": 0.75}}))
+    tuned = load_model(str(folder), device="cpu")
+    assert tuned.method("clipseg").coherence == Coherence(gamma=20.0, lam=0.75)
+    assert Segmenter(tuned, "clipseg").method == tuned.method("clipseg")
+    assert Segmenter(tuned, METHODS["clipseg"]).method == METHODS["clipseg"]
+    assert tuned.method("maskclip") == METHODS["maskclip"]
+
+
+@pytest.mark.parametrize("wrong", [{"gama": 3}, {"gamma": "3"}, [3]])
+def test_numbers_that_the_method_does_not_have_are_refused(folder: Path, wrong: object) -> None:
+    config = folder / "open_clip_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "clipseg": wrong}))
+    with pytest.raises(ModelError, match="expected numbers for some of gamma, beta, lam, alpha"):
+        load_model(str(folder), device="cpu")

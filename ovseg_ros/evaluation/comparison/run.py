@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from ovseg_ros.clipseg import METHODS, Classifier, Method, Segmenter
+from ovseg_ros.clipseg import METHODS, Classifier, ClipModel, Method, Segmenter
 from ovseg_ros.clipseg.methods import find_method
 from ovseg_ros.evaluation.comparison import bootstrap
 from ovseg_ros.evaluation.comparison.ablation import variants
@@ -61,13 +61,13 @@ def run(options: CompareOptions, show: Show) -> CompareOutcome:
 
     Raises OvsegError on whatever the user can mend.
     """
-    named = _named(options.methods)
+    _check(options.methods)
     with options.recording.open(messages=False) as source:
         words = options.words.build(source.truth_names)
         mapping = options.words.meter(source.truth_names, [words]).mapping(words)
         with show.stage("loading the model"):
             segmenter, classifier = options.model.load(words)
-            chosen = _rows(named, options.ablate, segmenter.model.backbone.depth)
+            chosen = _rows(options.methods, options.ablate, segmenter.model)
             reference = _reference(options.reference, chosen)
             contest = _contest(options, segmenter, classifier, chosen)
         tally = Tally([method.name for method in chosen], mapping)
@@ -93,18 +93,19 @@ def run(options: CompareOptions, show: Show) -> CompareOutcome:
     return CompareOutcome(found, setup, SHARED if options.ablate else WHOLE)
 
 
-def _named(names: Sequence[str]) -> list[Method]:
-    found = [find_method(name) for name in names]
+def _check(names: Sequence[str]) -> None:
+    for name in names:
+        find_method(name)
     if len(set(names)) != len(names):
         raise CompareError(f"a method is named twice in {', '.join(names)}; expected each once")
-    return found
 
 
-def _rows(named: list[Method], ablate: bool, depth: int) -> list[Method]:
+def _rows(names: Sequence[str], ablate: bool, model: ClipModel) -> list[Method]:
+    named = [model.method(name) for name in names]
     if ablate:
-        added = variants(depth)
+        added = variants(model.backbone.depth, model.method("clipseg"))
         return [*named, *(method for method in added if method not in named)]
-    return named or list(METHODS.values())
+    return named or [model.method(name) for name in METHODS]
 
 
 def _reference(wanted: str | None, chosen: list[Method]) -> str:
