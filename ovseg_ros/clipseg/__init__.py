@@ -8,6 +8,7 @@ from ovseg_ros.clipseg.methods import METHODS, Coherence, Deep, Method
 from ovseg_ros.clipseg.model import ClipModel, cached_weights, load_model, shipped_models
 from ovseg_ros.clipseg.segmentation import ClassStats, Segmentation
 from ovseg_ros.clipseg.segmenter import Segmenter
+from ovseg_ros.clipseg.smoothing import Moment, Smoother
 from ovseg_ros.clipseg.text import TEMPLATES
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "Heat",
     "Method",
     "ModelError",
+    "Moment",
     "OutOfMemory",
     "Segmentation",
     "Segmenter",
+    "Smoother",
     "cached_weights",
     "encode_texts",
     "load_model",

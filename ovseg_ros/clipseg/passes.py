@@ -13,6 +13,7 @@ from ovseg_ros.clipseg.classifier import Classifier
 from ovseg_ros.clipseg.graphs import CapturedPass
 from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.clipseg.resolution import Resolution
+from ovseg_ros.clipseg.smoothing import Moment
 from ovseg_ros.clipseg.transfer import Answer, Transfer
 
 Kept = TypeVar("Kept")
@@ -31,6 +32,7 @@ class Job(NamedTuple):
         size: height and width of the labels.
         forward: images on the device, ``b H W 3`` uint8, to features ``b n e``.
         scale: factor on the cosines.
+        moments: one for each image whose scores are smoothed, None for others; empty: none is.
     """
 
     images: Sequence[UInt8[np.ndarray, "H W 3"]]
@@ -39,6 +41,7 @@ class Job(NamedTuple):
     size: tuple[int, int]
     forward: Callable[[Tensor], Tensor]
     scale: float
+    moments: Sequence[Moment | None] = ()
 
 
 class Started(NamedTuple):
@@ -97,6 +100,13 @@ class CudaPasses:
 def answer_of(job: Job, features: Tensor, scores: Tensor) -> Answer:
     """Labels and confidence of a batch from the scores of its patches, ``b n k``."""
     grid_scores = scores.unflatten(1, job.plan.grid).permute(0, 3, 1, 2)
+    if any(job.moments):
+        grid_scores = torch.stack(
+            [
+                one if moment is None else moment.smoother(one, image, moment.stamp_ns, job.classifier)
+                for one, image, moment in zip(grid_scores, job.images, job.moments, strict=True)
+            ]
+        )
     ids, thresholds = job.classifier.ids, job.classifier.thresholds
     return Answer(features, grid_scores, *labels_and_confidence(grid_scores, job.size, ids, thresholds))
 

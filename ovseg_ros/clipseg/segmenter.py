@@ -22,6 +22,7 @@ from ovseg_ros.clipseg.passes import CudaPasses, HostPasses, Job, Passes, Starte
 from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows
 from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
+from ovseg_ros.clipseg.smoothing import Moment
 from ovseg_ros.clipseg.text import TextEncoder
 from ovseg_ros.clipseg.windows import windowed_features
 from ovseg_ros.vocabulary import BACKGROUND_ID, Vocabulary
@@ -139,15 +140,26 @@ class Segmenter:
             return embeddings.to(self.model.device, self.model.backbone.dtype)
 
     def segment(
-        self, image: UInt8[np.ndarray, "H W 3"], classifier: Classifier, *, output_size: OutputSize = "input"
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        classifier: Classifier,
+        *,
+        output_size: OutputSize = "input",
+        moment: Moment | None = None,
     ) -> Segmentation:
         """Segment one RGB image.
+
+        Args:
+            image: uint8.
+            classifier: the words.
+            output_size: of labels and confidence: that of the image, or as the model saw it.
+            moment: smooth the scores with those of the camera's last images; None: this image alone counts.
 
         Raises:
             ModelError: not a uint8 image of three channels.
             OutOfMemory, DeviceLost: the device failed.
         """
-        return self.segment_batch([image], classifier, output_size=output_size)[0]
+        return self.segment_batch([image], classifier, output_size=output_size, moments=[moment])[0]
 
     def segment_batch(
         self,
@@ -155,11 +167,12 @@ class Segmenter:
         classifier: Classifier,
         *,
         output_size: OutputSize = "input",
+        moments: Sequence[Moment | None] = (),
     ) -> list[Segmentation]:
-        """Segment RGB images of one size in one pass. Raises as `segment`."""
+        """Segment RGB images of one size in one pass; `moments` of each, or none. Raises as `segment`."""
         begin = time.perf_counter()
         with torch.inference_mode(), device_errors():
-            return self._finish(*self._start(images, classifier, output_size), begin)
+            return self._finish(*self._start(images, classifier, output_size, moments), begin)
 
     def segment_stream(
         self,
@@ -190,7 +203,11 @@ class Segmenter:
             yield done[0]
 
     def _start(
-        self, images: Sequence[np.ndarray], classifier: Classifier, output_size: OutputSize
+        self,
+        images: Sequence[np.ndarray],
+        classifier: Classifier,
+        output_size: OutputSize,
+        moments: Sequence[Moment | None] = (),
     ) -> tuple[Job, Started]:
         for image in images:
             if (
@@ -203,6 +220,8 @@ class Segmenter:
                     f"image is {image.dtype} of shape {image.shape}; expected uint8, height x width x 3, "
                     "and one size in a batch"
                 )
+        if moments and len(moments) != len(images):
+            raise ModelError(f"{len(moments)} moments came with {len(images)} images; expected one for each")
         height, width = images[0].shape[:2]
         plan = self.plan(height, width)
         size = (height, width) if output_size == "input" else plan.size
@@ -210,7 +229,7 @@ class Segmenter:
         def forward(on_device: Tensor) -> Tensor:
             return self.features(self.normalised(on_device, plan.size))
 
-        job = Job(images, classifier, plan, size, forward, self.logit_scale)
+        job = Job(images, classifier, plan, size, forward, self.logit_scale, moments)
         return job, self._passes.start(job)
 
     def _finish(self, job: Job, started: Started, begin: float) -> list[Segmentation]:

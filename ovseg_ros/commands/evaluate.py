@@ -64,6 +64,16 @@ def evaluate(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    smoothing: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=5.0,
+            help="Steady the labels: average over the frames of about so many last seconds, along the motion "
+            "of the image. 0 takes each frame alone, 0.2 is a good start.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = 0.0,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -126,6 +136,10 @@ def evaluate(
     """
     if calibrate and predictions:
         raise typer.BadParameter("--calibrate needs the model's scores; leave out --predictions")
+    if smoothing and predictions:
+        raise typer.BadParameter("--smoothing needs the model's scores; leave out --predictions")
+    if smoothing and calibrate:
+        raise typer.BadParameter("--calibrate fits to each frame alone; leave out --smoothing")
     if start is not None and end is not None and start >= end:
         raise typer.BadParameter(f"--start {start:g} is not before --end {end:g}")
 
@@ -141,6 +155,7 @@ def evaluate(
             WordChoice(vocabulary, prompts, threshold, mapping),
             ModelChoice(model, weights, device, precision, method, short_side, templates, download),
             predictions,
+            smoothing,
             calibrate,
             parameters,
             workers,
@@ -167,6 +182,8 @@ def _tell(outcome: "EvaluateOutcome", output: Path | None) -> None:
     console.out.print(quality_table(outcome.findings))
     if quality is not None:
         console.out.print(class_table(quality))
+        if quality.flicker_along_motion is not None:
+            console.say(f"flicker along the motion of the image: {percent(quality.flicker_along_motion)}")
     latency = metrics["latency_ms"]
     speed = f"{metrics['frames']} frames in {metrics['seconds']:.1f} s"
     speed += f" ({metrics['frames_per_second']:.1f} frames/s)"

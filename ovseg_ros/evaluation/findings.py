@@ -69,7 +69,9 @@ class FindingsBuilder:
         meter: measures them; also says how the truth's names and the vocabulary come together.
         expected: how many answered frames will come, for an even choice of pictures.
         outputs: the labelled bag and the video, where they are wanted.
-        pictures: whether to keep some; without them and outputs no image is decoded.
+        pictures: whether to keep some.
+        follow: whether to measure the flicker along the motion. Without it, pictures and outputs no image is
+            decoded.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class FindingsBuilder:
         outputs: Sequence[FrameOutput] = (),
         *,
         pictures: bool = True,
+        follow: bool = False,
     ) -> None:
         self._meter = meter
+        self._follow = follow
         self._outputs = outputs
         self._gallery = Gallery(expected) if pictures else None
         self._frames: list[FrameFigures] = []
@@ -109,7 +113,8 @@ class FindingsBuilder:
             labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
             if confidence is not None:
                 confidence = cv2.resize(confidence, size, interpolation=cv2.INTER_NEAREST)
-        return self._meter.score(frame.truth, labels, confidence, frame.vocabulary)
+        image = frame.image() if self._follow else None
+        return self._meter.score(frame.truth, labels, confidence, frame.vocabulary, image)
 
     def add_dropped(self, frame: SentFrame) -> None:
         """Take a frame that was not answered."""

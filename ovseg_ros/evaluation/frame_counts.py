@@ -31,6 +31,7 @@ class FrameCounts:
     boundary: BoundaryCounts = field(default_factory=BoundaryCounts)
     confidence: ConfidenceCounts = field(default_factory=ConfidenceCounts)
     flicker: FlickerCounts = field(default_factory=FlickerCounts)
+    flicker_along_motion: FlickerCounts = field(default_factory=FlickerCounts)
 
     def add(self, other: "FrameCounts") -> None:
         """Add the counts of other frames."""
@@ -39,6 +40,7 @@ class FrameCounts:
         self.boundary.add(other.boundary)
         self.confidence.add(other.confidence)
         self.flicker.add(other.flicker)
+        self.flicker_along_motion.add(other.flicker_along_motion)
 
     def scores(self, ids: Iterable[int]) -> tuple[float | None, float | None]:
         """Mean IoU over the classes `ids`, and pixel accuracy."""
@@ -61,6 +63,7 @@ class Pool:
         self.spared = np.zeros(size, bool)
         self.confidence = ConfidenceCounts()
         self.flicker = FlickerCounts()
+        self.flicker_along_motion = FlickerCounts()
         self.frames = 0
 
     @property
@@ -84,4 +87,5 @@ class Pool:
             self.spared[place] |= owner == BACKGROUND_ID
         self.confidence.add(counts.confidence)
         self.flicker.add(counts.flicker)
+        self.flicker_along_motion.add(counts.flicker_along_motion)
         self.frames += counts.frames

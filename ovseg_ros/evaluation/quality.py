@@ -12,7 +12,11 @@ from ovseg_ros.evaluation.metrics import Calibration, TruthMapping, mean
 from ovseg_ros.evaluation.metrics.boundary import TOLERANCE, boundary_f
 from ovseg_ros.evaluation.metrics.calibration import best_threshold
 from ovseg_ros.evaluation.metrics.confusion import share
-from ovseg_ros.vocabulary import Vocabulary
+from ovseg_ros.motion import Follower
+from ovseg_ros.vocabulary import UNLABELLED_ID, Vocabulary
+
+FOLLOWED_SIDE, FOLLOWED_WITHIN = 320, 1.0
+"""Longer side of the images in which motion is followed, and pixels that the way there and back may miss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class Quality:
         best_threshold: on the confidence, gives the highest mean IoU; `best_threshold_miou` is that.
         flicker: share of the pixels whose label changes between consecutive frames, of those whose truth
             does not.
+        flicker_along_motion: the same at the places to which the image has moved between the two frames, of
+            those that optical flow can follow; None without images.
         unlabelled_share: share of the counted pixels that are labelled 255.
     """
 
@@ -54,6 +60,7 @@ class Quality:
     best_threshold: float | None
     best_threshold_miou: float | None
     flicker: float | None
+    flicker_along_motion: float | None
     unlabelled_share: float | None
 
     @property
@@ -84,6 +91,7 @@ class Quality:
             "reliability": _reliability(self.calibration),
             "best_threshold": {"threshold": self.best_threshold, "miou": self.best_threshold_miou},
             "flicker": self.flicker,
+            "flicker_along_motion": self.flicker_along_motion,
             "unlabelled_share": self.unlabelled_share,
             "confusion": {
                 "truth": list(self.classes),
@@ -115,7 +123,7 @@ def _reliability(calibration: Calibration | None) -> list[dict[str, Any]]:
 @dataclass(frozen=True, eq=False)
 class ScoredFrame:
     """A frame's counts, and what was counted; the truth is in the vocabulary's ids, 255 where nothing claims
-    it."""
+    it. The image is as `Follower.reduced` gives it; None where it was not asked for."""
 
     vocabulary: Vocabulary
     truth: UInt8[np.ndarray, "H W"]
@@ -124,6 +132,7 @@ class ScoredFrame:
     counts: FrameCounts
     miou: float | None
     pixel_accuracy: float | None
+    image: UInt8[np.ndarray, "h w"] | None = None
 
 
 class QualityMeter:
@@ -143,6 +152,7 @@ class QualityMeter:
         self._mappings: dict[int, TruthMapping] = {}
         self._counts: dict[int, FrameCounts] = {}
         self._previous: ScoredFrame | None = None
+        self._follower = Follower(FOLLOWED_SIDE, FOLLOWED_WITHIN)
 
     def mapping(self, vocabulary: Vocabulary) -> TruthMapping:
         """How the truth belongs to this vocabulary. Raises MappingError."""
@@ -157,12 +167,14 @@ class QualityMeter:
         labels: UInt8[np.ndarray, "H W"],
         confidence: UInt8[np.ndarray, "H W"] | None,
         vocabulary: Vocabulary,
+        image: UInt8[np.ndarray, "h w 3"] | None = None,
     ) -> ScoredFrame:
-        """Count the next frame; truth in its own ids, labels in the vocabulary's, all of one size.
+        """Count the next frame; truth in its own ids, labels in the vocabulary's, all of one size. The image
+        (RGB, of any size) is for the flicker along the motion.
 
         Raises ValueError where the sizes differ.
         """
-        frame = self.score(truth, labels, confidence, vocabulary)
+        frame = self.score(truth, labels, confidence, vocabulary, image)
         self.add(frame)
         return frame
 
@@ -172,6 +184,7 @@ class QualityMeter:
         labels: UInt8[np.ndarray, "H W"],
         confidence: UInt8[np.ndarray, "H W"] | None,
         vocabulary: Vocabulary,
+        image: UInt8[np.ndarray, "h w 3"] | None = None,
     ) -> ScoredFrame:
         """Count a frame on its own; may run in several threads."""
         mapping = self.mapping(vocabulary)
@@ -181,7 +194,9 @@ class QualityMeter:
         counts.boundary.update(owned, labels, mapping.groups)
         if confidence is not None:
             counts.confidence.update(owned, labels, confidence)
-        return ScoredFrame(vocabulary, owned, labels, confidence, counts, *counts.scores(mapping.groups))
+        small = None if image is None else self._follower.reduced(image)
+        figures = counts.scores(mapping.groups)
+        return ScoredFrame(vocabulary, owned, labels, confidence, counts, *figures, small)
 
     def add(self, frame: ScoredFrame) -> None:
         """Add a frame that `score` counted; in the order of time, for the flicker's sake."""
@@ -189,8 +204,17 @@ class QualityMeter:
         # Other words are other labels: a change of vocabulary is no flicker.
         if previous is not None and previous.vocabulary.revision == frame.vocabulary.revision:
             frame.counts.flicker.update((previous.truth, previous.labels), (frame.truth, frame.labels))
+            self._count_along_motion(previous, frame)
         self._counts.setdefault(frame.vocabulary.revision, FrameCounts()).add(frame.counts)
         self._previous = frame
+
+    def _count_along_motion(self, before: ScoredFrame, after: ScoredFrame) -> None:
+        if before.image is None or after.image is None:
+            return
+        motion = self._follower.motion(before.image, after.image)
+        if motion is not None:
+            truth, labels = (motion.carried(image, UNLABELLED_ID) for image in (before.truth, before.labels))
+            after.counts.flicker_along_motion.update((truth, labels), (after.truth, after.labels))
 
     def compute(self, vocabulary: Vocabulary | None = None) -> Quality:
         """The figures over all frames, or over those labelled in one vocabulary."""
@@ -232,5 +256,6 @@ def _pooled(parts: list[tuple[TruthMapping, FrameCounts]]) -> Quality:
         best_threshold=best[0] if best else None,
         best_threshold_miou=best[1] if best else None,
         flicker=pool.flicker.compute(),
+        flicker_along_motion=pool.flicker_along_motion.compute(),
         unlabelled_share=share(int(pool.confusion[:, size + BESIDE.index("unlabelled")].sum()), pixels),
     )

@@ -27,8 +27,8 @@ TRANSPORTS = {"raw": (Image, decode_image), "compressed": (CompressedImage, deco
 class Camera:
     """A camera's way in (`open`, `close`; executor thread), its `outputs`, and what became of its frames.
 
-    Everything that is kept from one frame of a camera to its next lives here. `name` is empty for the only
-    camera of a node.
+    Everything that is kept from one frame of a camera to its next lives here: with smoothing, the last one's
+    `moment` of `engine.Setup`. `name` is empty for the only camera of a node.
     """
 
     def __init__(self, node: Node, wake: threading.Condition, name: str = "") -> None:
@@ -40,6 +40,7 @@ class Camera:
         self.newest = NewestFrame(received=lambda: self.slot.counts[0])
         self.outputs = CameraOutputs(node, output_prefix(name))
         self.stamps = StampWatch()
+        self.moment: Any = None
         self.statistics = FrameStatistics()
         self.camera_info: CameraInfo | None = None
         self.qos_mismatches: Counter[str] = Counter()
@@ -49,6 +50,7 @@ class Camera:
         """Subscribe."""
         message_type, self.decode = TRANSPORTS[settings.transport]
         self.stamps.reset()
+        self.moment = None
         self.statistics.restart_windows()
         topic = image_topic(self._node, settings.transport, self.name)
         profile = QoSProfile(depth=1, reliability=ReliabilityPolicy[settings.reliability.upper()])

@@ -12,9 +12,11 @@ import numpy as np
 from ovseg_ros.clipseg import (
     Classifier,
     Heat,
+    Moment,
     OutOfMemory,
     Segmentation,
     Segmenter,
+    Smoother,
     encode_texts,
     load_model,
     locate,
@@ -63,8 +65,27 @@ class Setup:
         governed = self._segmenter.at(self._governor.short_side)
         return {**governed.description, "max_latency": self._governor.description}
 
-    def segment(self, images: Sequence[np.ndarray], output_size: OutputSize) -> list[Segmentation]:
-        """Segment images of one size, uint8 [H, W, 3] RGB, in one pass.
+    def moment(self, before: Moment | None, seconds: float, stamp_ns: int) -> Moment | None:
+        """What `segment` smooths an image's labels by; None where each image is taken alone.
+
+        Args:
+            before: of the camera's last image.
+            seconds: time constant; 0: no smoothing.
+            stamp_ns: of the image.
+        """
+        if not seconds:
+            return None
+        smoother = Smoother(seconds) if before is None else before.smoother
+        smoother.seconds = seconds
+        return Moment(smoother, stamp_ns)
+
+    def segment(
+        self,
+        images: Sequence[np.ndarray],
+        output_size: OutputSize,
+        moments: Sequence[Moment | None] = (),
+    ) -> list[Segmentation]:
+        """Segment images of one size, uint8 [H, W, 3] RGB, in one pass; `moments` of each, or none.
 
         Where the device has no memory left, several images are tried one by one. A single one is tried once
         more with a smaller segmenter. What helped stays in use: to run out of memory with each frame would
@@ -77,7 +98,7 @@ class Setup:
         governor = self._governor
         segmenter = self._segmenter if governor is None else self._segmenter.at(governor.short_side)
         try:
-            return self._segment(segmenter, images, output_size)
+            return self._segment(segmenter, images, output_size, moments)
         except OutOfMemory:
             smaller = segmenter.smaller()
             if len(images) == 1 and smaller is None:
@@ -86,8 +107,14 @@ class Setup:
         if len(images) > 1 or smaller is None:
             self.batches = False
             self.shortage = self.shortage or ONE_BY_ONE
-            return [self.segment([image], output_size)[0] for image in images]
-        segmentations = smaller.segment_batch(images, self._classifier, output_size=output_size)
+            each = moments or [None] * len(images)
+            return [
+                self.segment([image], output_size, [moment])[0]
+                for image, moment in zip(images, each, strict=True)
+            ]
+        segmentations = smaller.segment_batch(
+            images, self._classifier, output_size=output_size, moments=moments
+        )
         self._segmenter = smaller
         self.shortage = SMALLER
         if governor is not None:
@@ -95,9 +122,15 @@ class Setup:
         return segmentations
 
     def _segment(
-        self, segmenter: Segmenter, images: Sequence[np.ndarray], output_size: OutputSize
+        self,
+        segmenter: Segmenter,
+        images: Sequence[np.ndarray],
+        output_size: OutputSize,
+        moments: Sequence[Moment | None],
     ) -> list[Segmentation]:
-        segmentations = segmenter.segment_batch(images, self._classifier, output_size=output_size)
+        segmentations = segmenter.segment_batch(
+            images, self._classifier, output_size=output_size, moments=moments
+        )
         if self._governor is not None:
             # The time of the batch is what each of its images takes: none is there before all are.
             self._governor.observe(segmentations[0].inference_ms)

@@ -95,7 +95,11 @@ class FramePath:
     def compute(self, batch: Sequence[_Taken], setup: Any) -> list[_Result]:
         """Segment the images of a batch in one pass."""
         shortage = setup.shortage
-        segmentations = setup.segment([taken.image for taken in batch], batch[0].settings.output.size)
+        for taken in batch:
+            camera, seconds = taken.camera, taken.settings.output.smoothing
+            camera.moment = setup.moment(camera.moment, seconds, taken.stamp)
+        images, moments = [taken.image for taken in batch], [taken.camera.moment for taken in batch]
+        segmentations = setup.segment(images, batch[0].settings.output.size, moments)
         if setup.shortage != shortage:
             self._node.get_logger().warning(
                 f"the device ran out of memory: {setup.shortage} until the vocabulary, the method or the "

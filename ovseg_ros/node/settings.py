@@ -120,6 +120,13 @@ class OutputSettings:
         "Size of labels and confidence: that of the input image, or the working size that the model saw.",
         choices=("input", "model"),
     )
+    smoothing: float = parameter(
+        0.0,
+        "Steady labels: the classes' probabilities are averaged over about so many last seconds, along the "
+        "motion of the image; nothing older than five times this counts. 0: each image alone. 0.2 is a good "
+        "start.",
+        bounds=(0, 5),
+    )
     overlay_alpha: float = parameter(
         0.5, "Strength of the colours in the overlay, 0 (image) to 1 (colours only).", bounds=(0, 1)
     )

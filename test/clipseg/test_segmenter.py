@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -6,7 +7,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg import METHODS, Classifier, ModelError, Segmenter, load_model
+from ovseg_ros.clipseg import (
+    METHODS,
+    Classifier,
+    ModelError,
+    Moment,
+    Segmentation,
+    Segmenter,
+    Smoother,
+    load_model,
+)
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -319,3 +329,65 @@ def test_real_photographs_are_recognised(
         scores[method] = (hits[seen] / union[seen]).mean()
     assert scores[METHODS["clipseg"]] > floor
     assert scores[METHODS["clipseg"]] > scores[without] - 0.02
+
+
+def stream(image: np.ndarray, count: int) -> list[np.ndarray]:
+    """One view with other noise in each frame."""
+    rng = np.random.default_rng(7)
+    noisy = (image + rng.normal(0, 25, image.shape) for _ in range(count))
+    return [np.clip(frame, 0, 255).astype(np.uint8) for frame in noisy]
+
+
+def test_smoothing_steadies_all_answers_alike(segmenter: Segmenter, image: np.ndarray) -> None:
+    chosen, smoother = classifier(segmenter, "car", "dog", "tree"), Smoother(0.3)
+    frames = stream(image, 8)
+    alone = [segmenter.segment(frame, chosen) for frame in frames]
+    steady = [
+        segmenter.segment(frame, chosen, moment=Moment(smoother, number * 10**8))
+        for number, frame in enumerate(frames)
+    ]
+    assert (steady[0].labels == alone[0].labels).all()
+    assert torch.equal(steady[0].scores, alone[0].scores)
+
+    def changes(results: list[Segmentation]) -> float:
+        shares = [result.scores.softmax(dim=0) for result in results]
+        return float(torch.stack([(a - b).abs().mean() for a, b in pairwise(shares)]).mean())
+
+    assert changes(steady) < 0.6 * changes(alone)
+    logits = F.interpolate(steady[-1].scores[None], image.shape[:2], mode="bilinear")[0]
+    best, winner = logits.softmax(0).max(0)
+    assert (torch.from_numpy(steady[-1].labels) == winner + 1).float().mean() > 0.999
+    assert np.abs(steady[-1].confidence - 255 * best.numpy()).max() <= 1
+    assert np.abs(steady[-1].class_confidence(2) - 255 * logits.softmax(0)[1].numpy()).max() <= 1
+    torch.testing.assert_close(steady[-1].features, alone[-1].features)
+
+
+def test_a_batch_of_cameras_keeps_them_apart(segmenter: Segmenter, image: np.ndarray) -> None:
+    chosen = classifier(segmenter, "car", "dog", "tree")
+    front, rear = stream(image, 5), stream(image[::-1].copy(), 5)
+    single, batched = (Smoother(0.3), Smoother(0.3)), (Smoother(0.3), Smoother(0.3))
+    for number, pair in enumerate(zip(front, rear, strict=True)):
+        stamp = number * 10**8
+        together = segmenter.segment_batch(
+            [*pair, image], chosen, moments=[*(Moment(smoother, stamp) for smoother in batched), None]
+        )
+        for one, frame, smoother in zip(together, pair, single, strict=False):
+            apart = segmenter.segment(frame, chosen, moment=Moment(smoother, stamp))
+            torch.testing.assert_close(one.scores.softmax(0), apart.scores.softmax(0), rtol=0, atol=1e-4)
+        torch.testing.assert_close(together[2].scores, segmenter.segment(image, chosen).scores)
+
+
+def test_without_moments_nothing_is_remembered(segmenter: Segmenter, image: np.ndarray) -> None:
+    chosen, smoother = classifier(segmenter, "car", "dog", "tree"), Smoother(0.3)
+    first, *rest = stream(image, 4)
+    segmenter.segment(first, chosen, moment=Moment(smoother, 0))
+    for frame in rest:
+        plain, none = (
+            segmenter.segment(frame, chosen),
+            segmenter.segment_batch([frame], chosen, moments=[None])[0],
+        )
+        assert torch.equal(plain.scores, none.scores)
+        assert (plain.labels == none.labels).all()
+        assert (plain.confidence == none.confidence).all()
+    with pytest.raises(ModelError, match="2 moments came with 1 images"):
+        segmenter.segment_batch([first], chosen, moments=[None, None])

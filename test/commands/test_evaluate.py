@@ -129,6 +129,34 @@ def test_figures_equal_a_count_from_the_written_labels(
     assert "--every" in metrics["command"] or metrics["command"]
 
 
+def test_smoothing_steadies_what_moves_on_and_leaves_cuts_alone(
+    ovseg: Run, dataset: Path, model: tuple[object, ...], tmp_path: Path
+) -> None:
+    def evaluated(seconds: float) -> dict[str, Any]:
+        numbers = tmp_path / f"{seconds}.json"
+        result = ovseg("evaluate", dataset, *model, "--smoothing", seconds, "--json", numbers)
+        assert result.exit_code == 0, result.output
+        metrics = figures_of(numbers)
+        assert metrics["configuration"]["smoothing"] == seconds
+        assert ("flicker along the motion" in result.stdout) == (metrics["flicker_along_motion"] is not None)
+        return metrics
+
+    # Each image is another scene, so nothing can be followed.
+    cuts = evaluated(0.0)
+    assert cuts["flicker_along_motion"] is None
+    assert quality_of(cuts) == quality_of(evaluated(0.3))
+    random = np.random.default_rng(8)
+    still = cv2.resize(random.integers(0, 256, (12, 16, 3)).astype(np.float32), (64, 48))
+    for number in range(FRAMES):
+        noisy = np.clip(still + random.normal(0, 30, still.shape), 0, 255)
+        cv2.imwrite(str(dataset / "images" / f"{number:03d}.png"), noisy)
+    alone, steady = evaluated(0.0), evaluated(0.3)
+    assert quality_of(alone) != quality_of(cuts)
+    assert 0 < steady["flicker_along_motion"] < 0.6 * alone["flicker_along_motion"]
+    assert 0 < steady["flicker"] < 0.6 * alone["flicker"]
+    assert alone["flicker_along_motion"] == pytest.approx(alone["flicker"], rel=0.2)
+
+
 def test_recorded_labels_give_the_same_figures(
     ovseg: Run, dataset: Path, model: tuple[object, ...], tmp_path: Path
 ) -> None:
@@ -290,6 +318,8 @@ def test_labels_of_another_topic_and_their_names(
     ("arguments", "status", "message"),
     [
         (("--calibrate", "--predictions", "x"), 2, "leave out --predictions"),
+        (("--smoothing", 0.2, "--predictions", "x"), 2, "leave out --predictions"),
+        (("--smoothing", 0.2, "--calibrate"), 2, "leave out --smoothing"),
         (("--start", 2, "--end", 1), 2, "not before"),
         (("--vocabulary", "moon, cheese"), 1, "road, sky, red box, kerb"),
         (("--predictions", "/no/topic"), 1, "is no folder"),

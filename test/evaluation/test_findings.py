@@ -44,9 +44,9 @@ class Case:
     truth_names: dict[int, str]
     labels: dict[int, np.ndarray]
 
-    def examined(self, *outputs: FrameOutput, pictures: bool = True) -> Findings:
+    def examined(self, *outputs: FrameOutput, pictures: bool = True, follow: bool = False) -> Findings:
         meter = QualityMeter(self.truth_names)
-        with FindingsBuilder(meter, len(self.labels), outputs, pictures=pictures) as builder:
+        with FindingsBuilder(meter, len(self.labels), outputs, pictures=pictures, follow=follow) as builder:
             for frame in self.frames:
                 if isinstance(frame, AnsweredFrame):
                     builder.add(frame)
@@ -195,7 +195,7 @@ def test_the_pictures_are_the_best_the_worst_and_those_around_the_change(case: C
     assert numbers[11] == "Among the worst"
 
 
-def test_without_pictures_and_outputs_no_image_is_decoded(case: Case) -> None:
+def test_without_pictures_outputs_and_following_no_image_is_decoded(case: Case) -> None:
     def fail() -> np.ndarray:
         raise AssertionError("an image was decoded")
 
@@ -204,8 +204,9 @@ def test_without_pictures_and_outputs_no_image_is_decoded(case: Case) -> None:
         for frame in case.frames
     ]
     assert case.examined(pictures=False).pictures == []
-    with pytest.raises(AssertionError, match="decoded"):
-        case.examined()
+    for wish in ({"pictures": True}, {"pictures": False, "follow": True}):
+        with pytest.raises(AssertionError, match="decoded"):
+            case.examined(**wish)
 
 
 def test_without_truth_there_are_samples_and_no_figures(

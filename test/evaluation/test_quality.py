@@ -1,5 +1,6 @@
 """The figures of a run against an independent count in words."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,6 +66,43 @@ def test_other_words_are_no_flicker() -> None:
     assert meter.compute().flicker is None
     meter.update(truth, np.array([[2, 2, 2, 0]], np.uint8), None, second)
     assert meter.compute().flicker == 0.25
+
+
+def test_flicker_along_the_motion_equals_a_count_at_the_places_moved_to() -> None:
+    """A camera pans by 6 pixels a frame, and labels are wrong at the same places of the scene: they change
+    where they are in the image, but not where the scene goes."""
+    random = np.random.default_rng(1)
+    coarse = random.integers(0, 256, (15, 40, 3)).astype(np.uint8)
+    scene = cv2.resize(coarse, (400, 120), interpolation=cv2.INTER_CUBIC)
+    truth = np.ones((120, 400), np.uint8)
+    labels = np.kron(random.integers(1, 3, (12, 40)), np.ones((10, 10))).astype(np.uint8)
+    vocabulary = VocabularyBuilder().build(["a", "b"])
+    views = [np.s_[:, start : start + 160] for start in range(50, 110, 6)]
+    flips = [random.random((120, 160)) < share for share in (0.0, 0.2)]
+    for flip, expected in ((flips[0], 0.0), (flips[1], 0.2)):
+        meter = QualityMeter(NAMES)
+        for number, where in enumerate(views):
+            said = np.where(flip & (number % 2 == 1), 3 - labels[where], labels[where])
+            meter.update(truth[where], said.astype(np.uint8), None, vocabulary, scene[where])
+        quality = meter.compute()
+        assert quality.flicker > 0.25
+        assert quality.flicker_along_motion == pytest.approx(expected, abs=0.02)
+
+
+def test_without_images_or_after_a_cut_there_is_no_motion_to_follow() -> None:
+    vocabulary = VocabularyBuilder().build(["a"])
+    ones, random = np.ones((24, 32), np.uint8), np.random.default_rng(2)
+    images = [cv2.resize(random.integers(0, 256, (6, 8, 3)).astype(np.uint8), (32, 24)) for _ in range(2)]
+    for first, second in ((None, None), (images[0], None), (None, images[0]), images):
+        meter = QualityMeter(NAMES)
+        meter.update(ones, ones, None, vocabulary, first)
+        meter.update(ones, 2 * ones, None, vocabulary, second)
+        assert (meter.compute().flicker, meter.compute().flicker_along_motion) == (1.0, None)
+    meter = QualityMeter(NAMES)
+    for labels in (ones, 2 * ones):
+        meter.update(ones, labels, None, vocabulary, images[0])
+    assert meter.compute().flicker_along_motion == 1.0
+    assert meter.compute().figures()["flicker_along_motion"] == 1.0
 
 
 @given(st.lists(st.tuples(LABELS, LABELS, CONFIDENCE, st.booleans()), min_size=1, max_size=4))

@@ -19,9 +19,13 @@ class FakeSegmenter:
     def __init__(self, short_side: int, limit: int, tried: list[tuple[int, int]]) -> None:
         self.short_side, self.limit, self.tried = short_side, limit, tried
         self.description = {"short_side": str(short_side)}
+        self.moments: list[list[Any]] = []
 
-    def segment_batch(self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str) -> list[str]:
+    def segment_batch(
+        self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, moments: Sequence[Any]
+    ) -> list[str]:
         self.tried.append((len(images), self.short_side))
+        self.moments.append(list(moments))
         if len(images) * self.short_side > self.limit:
             raise OutOfMemory("no memory left")
         return [f"{output_size} at {self.short_side}"] * len(images)
@@ -111,7 +115,9 @@ class TimedSegmenter:
     def at(self, short_side: int) -> "TimedSegmenter":
         return TimedSegmenter(short_side)
 
-    def segment_batch(self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str) -> list[Any]:
+    def segment_batch(
+        self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, moments: Sequence[Any]
+    ) -> list[Any]:
         time_ms = len(images) * 100 * (self.short_side / 336) ** 2
         return [SimpleNamespace(inference_ms=time_ms)] * len(images)
 
@@ -148,3 +154,23 @@ def test_frames_that_come_together_now_and_then_hold_the_latency_too(
         pairs.append(segmentations[0].inference_ms)
     assert sum(time_ms > 50 for time_ms in pairs) < 10
     assert max(pairs[-20:]) <= 50
+
+
+def test_each_image_keeps_its_moment_when_a_batch_is_taken_apart() -> None:
+    segmenter = FakeSegmenter(short_side=200, limit=200, tried=[])
+    setup = Setup(segmenter, SimpleNamespace())
+    front, rear = setup.moment(None, 0.2, 10), None
+    setup.segment([IMAGE] * 2, "input", [front, rear])
+    setup.segment([IMAGE] * 2, "input")
+    assert segmenter.moments == [[front, rear], [front], [rear], [], [None], [None]]
+
+
+def test_a_moment_goes_on_with_the_smoother_of_the_one_before() -> None:
+    setup, _ = setup_with(limit=200)
+    first = setup.moment(None, 0.2, 10)
+    second = setup.moment(first, 0.5, 20)
+    assert (first.stamp_ns, second.stamp_ns) == (10, 20)
+    assert second.smoother is first.smoother
+    assert second.smoother.seconds == 0.5
+    assert setup.moment(second, 0.0, 30) is None
+    assert setup.moment(None, 0.5, 40).smoother is not first.smoother

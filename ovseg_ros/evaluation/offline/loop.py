@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
-from ovseg_ros.clipseg import Classifier, Segmentation, Segmenter
+from ovseg_ros.clipseg import Classifier, Moment, Segmentation, Segmenter, Smoother
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.evaluation.answer_messages import make_answer
 from ovseg_ros.evaluation.answered_frame import AnsweredFrame
@@ -45,6 +45,7 @@ class ModelLabeller:
 
     Args:
         segmenter, classifier: the model and the words.
+        smoother: steadies the labels from frame to frame; None: each frame is taken alone.
         answers: whether frames come with the messages of a labelled bag.
         on_segmentation: is called with each frame's truth and segmentation, in order.
     """
@@ -54,11 +55,13 @@ class ModelLabeller:
         segmenter: Segmenter,
         classifier: Classifier,
         *,
+        smoother: Smoother | None = None,
         answers: bool = False,
         on_segmentation: Callable[[np.ndarray | None, Segmentation], None] | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._classifier = classifier
+        self._smoother = smoother
         self._answers = answers
         self._on_segmentation = on_segmentation
         self._warm = False
@@ -77,7 +80,8 @@ class ModelLabeller:
         if not self._warm:  # the first pass allocates; its time is not a frame's
             self._segmenter.segment(prepared, self._classifier)
             self._warm = True
-        found = self._segmenter.segment(prepared, self._classifier)
+        moment = None if self._smoother is None else Moment(self._smoother, frame.source.stamp_ns)
+        found = self._segmenter.segment(prepared, self._classifier, moment=moment)
         if self._on_segmentation is not None:
             self._on_segmentation(truth, found)
         answer = None

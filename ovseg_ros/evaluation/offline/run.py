@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ovseg_ros.clipseg import Classifier, Segmenter
+from ovseg_ros.clipseg import Classifier, Segmenter, Smoother
 from ovseg_ros.evaluation.findings import Findings, FindingsBuilder, FrameOutput
 from ovseg_ros.evaluation.label_files import LabelFolder, LabelWriter
 from ovseg_ros.evaluation.labelled_bag import LabelledBag
@@ -173,7 +173,8 @@ class _Run:
                 names = self._source.truth_names
                 outputs.append(LabelledBag(labelled, topic.name, topic.type, names))
         pictures = options.output is not None
-        builder = FindingsBuilder(self._meter, expected, outputs, pictures=pictures)
+        follow = self._recorded is None
+        builder = FindingsBuilder(self._meter, expected, outputs, pictures=pictures, follow=follow)
         writer = None
         if options.write_labels is not None:
             writer = LabelWriter(options.write_labels, self._vocabularies[0])
@@ -195,6 +196,7 @@ class _Run:
             return self._recorded
         return ModelLabeller(
             *self._model,
+            smoother=Smoother(self._options.smoothing) if self._options.smoothing else None,
             answers=self._options.output is not None,
             on_segmentation=again.add if again is not None else None,
         )
@@ -260,5 +262,6 @@ class _Run:
             "templates": self._options.model.templates,
             "logit_scale": self._model[0].logit_scale,
             "threshold": self._vocabularies[0].threshold,
+            "smoothing": self._options.smoothing,
             **part,
         }

@@ -148,6 +148,7 @@ class EvaluateOptions:
         recording, words, model: what is labelled, in which words, by what.
         predictions: a labels topic of the bag or a folder of label images, to be scored instead of running
             the model.
+        smoothing: time constant of `Smoother` in seconds; 0: each frame alone.
         calibrate: fit the confidence on the first half of the frames, and measure the second half.
         parameters: where the fitted parameters go.
         workers: threads beside the model.
@@ -159,6 +160,7 @@ class EvaluateOptions:
     words: WordChoice = field(default_factory=WordChoice)
     model: ModelChoice = field(default_factory=ModelChoice)
     predictions: str | None = None
+    smoothing: float = 0.0
     calibrate: bool = False
     parameters: Path | None = None
     workers: int = 1

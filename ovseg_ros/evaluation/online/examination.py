@@ -79,7 +79,7 @@ def examine(
         labelled = output / "labelled"
         outputs = [video, LabelledBag(labelled, source.topic.name, source.topic.type, meter.truth_names)]
     with (
-        FindingsBuilder(meter, result.frames_out, outputs) as builder,
+        FindingsBuilder(meter, result.frames_out, outputs, follow=True) as builder,
         closing(source.recording.frames()) as frames,
     ):
         played = replayed_frames(source.bag, frames, result.trace, log, vocabularies.get, source.label_map)

@@ -83,6 +83,7 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
         _share("frequency_weighted_iou", "frequency-weighted IoU", +1),
         _share("boundary_f", "boundary F", +1),
         _share("flicker", "flicker", -1),
+        _share("flicker_along_motion", "flicker along the motion", -1),
         _share("unlabelled_share", "unlabelled pixels", 0),
         _count("frames", "frames scored"),
     ),

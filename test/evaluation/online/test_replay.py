@@ -115,9 +115,10 @@ def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: N
     vocabulary = outcome.findings.phases[0].vocabulary
     with Bag(raw_bag) as bag:
         truths = [bag.decode_labels(message) for message in bag.messages(["/ground_truth/labels"])]
+        images = [bag.decode_image(message) for message in bag.messages(["/camera/image"])]
     answered = [frame["number"] for frame in metrics["per_frame"] if frame["latency_ms"] is not None]
     for number in answered:
-        meter.update(truths[number], labels, np.full_like(labels, 200), vocabulary)
+        meter.update(truths[number], labels, np.full_like(labels, 200), vocabulary, images[number])
     expected = meter.compute().figures()
     assert {key: metrics[key] for key in expected} == expected
 

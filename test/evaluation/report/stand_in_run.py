@@ -34,7 +34,7 @@ class StandInRun:
             labels[3, :5] = 255
             confidence = random.integers(100, 256, truth.shape).astype(np.uint8)
             image = random.integers(0, 256, (16, 24, 3)).astype(np.uint8)
-            scored = meter.update(truth, labels, confidence, self.vocabulary)
+            scored = meter.update(truth, labels, confidence, self.vocabulary, np.zeros_like(image))
             figures = FrameFigures(number, number / 10, 1, 100.0 + number, scored.miou, scored.pixel_accuracy)
             frames.append(vars(figures))
             self.pictures.append(

@@ -99,6 +99,7 @@ def test_the_tiles_equal_the_quality(run: StandInRun) -> None:
         ("frequency-weighted IoU", quality.frequency_weighted_iou),
         ("boundary F", quality.boundary_f),
         ("flicker", quality.flicker),
+        ("flicker along the motion", quality.flicker_along_motion),
         ("unlabelled pixels", quality.unlabelled_share),
         ("calibration error (ECE)", quality.ece),
     ):
