@@ -6,12 +6,15 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from ovseg_ros.clipseg import Segmenter, load_model, shipped_models
+from ovseg_ros.clipseg import Segmentation, Segmenter, load_model, locate, shipped_models
 from ovseg_ros.evaluation.bags.bag import Bag
 from ovseg_ros.evaluation.metrics import TruthMapping
 from ovseg_ros.evaluation.online.demo import COLORS_FILE, SAMPLE_BAG
 from ovseg_ros.evaluation.wording import truth_words
+from ovseg_ros.node.settings import Settings
 from ovseg_ros.paths import share_directory
+from ovseg_ros.regions import best_region
+from ovseg_ros.scenes.catalogue import KINDS
 from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder, load_vocabulary
 
 
@@ -58,3 +61,30 @@ def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
         known += int(np.count_nonzero(counted))
     # Always saying "wall" is right on less than half of the pixels.
     assert right / known > 0.6
+
+
+def test_things_of_the_sample_bag_are_located_and_others_are_not(bag: Bag) -> None:
+    """Of the ten largest things eight, each in the frame where it is largest; absent ones seldom."""
+    segmenter, names = Segmenter(load_model("ovseg-tiny", precision="float32")), bag.label_names()
+    classifier = segmenter.encode(VocabularyBuilder().build(truth_words(names).classes))
+    images = list(bag.messages(["/camera/image/compressed"]))
+    truths = [bag.decode_labels(truth) for truth in bag.messages(["/ground_truth/labels"])]
+    pixels = np.array([np.bincount(truth.ravel(), minlength=256) for truth in truths])[:, list(names)]
+    threshold = Settings().locate.threshold
+
+    def segmented(frame: int) -> Segmentation:
+        return segmenter.segment(bag.decode_image(images[frame]), classifier)
+
+    found = 0
+    for place in pixels.max(axis=0).argsort()[::-1][:10]:
+        label, frame = list(names)[place], int(pixels[:, place].argmax())
+        (heat,) = locate(segmenter, segmented(frame), [(names[label],)])
+        column, row = (round(value) for value in best_region(heat.probability).centroid)
+        found += heat.score >= threshold and truths[frame][row, column] == label
+    absent = [(kind.name,) for kind in KINDS if kind.name not in names.values()]
+    scores = [
+        heat.score for frame in range(0, 101, 20) for heat in locate(segmenter, segmented(frame), absent)
+    ]
+
+    assert found >= 8
+    assert np.mean(np.array(scores) < threshold) >= 0.8

@@ -1,6 +1,7 @@
 """The model card that a training run writes; figures on test scenes are added by hand from `evaluate`."""
 
 from ovseg_ros.scenes.catalogue import COLORS, KINDS
+from ovseg_ros.scenes.tiny_clip import TUNING
 from ovseg_ros.scenes.training import Trainer
 
 
@@ -10,6 +11,7 @@ def model_card(trainer: Trainer) -> str:
     parameters = sum(p.numel() for p in trainer.model.parameters()) / 1e6
     minutes = trainer.seconds / 60
     kinds = ", ".join(kind.name for kind in KINDS)
+    tuning = ", ".join(f"{name} {value:g}" for name, value in TUNING.items())
     return f"""# ovseg-tiny
 
 A small CLIP for the demonstration and the tests of ovseg_ros. It knows rendered scenes and nothing of the
@@ -25,6 +27,7 @@ real world: on a robot use ViT-B/16 or larger.
 | Loss | symmetric contrastive loss on whole crops and captions; no pixel label, box or mask |
 | Training | from random weights, {trainer.step} of {settings.steps} steps of {settings.batch} crops |
 | Time | {minutes:.0f} min on {trainer.device.type} |
+| CERA | {tuning}, chosen on validation scenes; `method.name: clipseg` takes them by itself |
 
 It knows these kinds: {kinds}.
 Colours: {", ".join(COLORS)}; and a few materials (wooden, brick, tile, stone).
