@@ -115,7 +115,7 @@ class Backbone:
             return native
         if grid not in self._positions:
             if len(self._positions) >= CACHED_GRIDS:
-                self._positions.pop(next(iter(self._positions)))
+                self._positions.pop(next(iter(self._positions)), None)  # a batch has several threads
             self._positions[grid] = resized_positions(native, self.native_grid, grid)
         return self._positions[grid]
 

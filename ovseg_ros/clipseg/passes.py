@@ -1,7 +1,8 @@
 """How a batch goes through the model on each kind of device."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -59,15 +60,37 @@ class Passes(Protocol):
 
 
 class HostPasses:
-    """On the CPU: done when started."""
+    """On the CPU: done when started.
+
+    The images of a batch run beside each other, each on its share of the threads: threads that work on one
+    image wait for each other at every operation.
+    """
 
     def start(self, job: Job) -> Started:
-        stacked = job.images[0][None] if len(job.images) == 1 else np.stack(job.images)
-        if not stacked.flags.writeable:  # torch warns of views on read-only message buffers
-            stacked = stacked.copy()
-        features = job.forward(torch.from_numpy(np.ascontiguousarray(stacked)))
-        answer = answer_of(job, features, job.classifier.scores(features, job.scale))
+        threads = torch.get_num_threads()
+        if len(job.images) == 1 or threads == 1:
+            found = [self._scored(job, image) for image in job.images]
+        else:
+            share = max(1, threads // len(job.images))
+            try:
+                found = list(_workers(threads).map(partial(self._beside, job, share), job.images))
+            finally:
+                torch.set_num_threads(threads)  # part of what the workers set is the whole process's
+        features, scores = (torch.cat(part) for part in zip(*found, strict=True))
+        answer = answer_of(job, features, scores)
         return Started(answer, lambda: (answer.labels.numpy(), answer.confidence.numpy()))
+
+    def _beside(self, job: Job, threads: int, image: np.ndarray) -> tuple[Tensor, Tensor]:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            return self._scored(job, image)
+
+    def _scored(self, job: Job, image: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Features and scores of one image, as a batch."""
+        if not image.flags.writeable:  # torch warns of views on read-only message buffers
+            image = image.copy()
+        features = job.forward(torch.from_numpy(np.ascontiguousarray(image[None])))
+        return features, job.classifier.scores(features, job.scale)
 
 
 class CudaPasses:
@@ -95,6 +118,11 @@ class CudaPasses:
             _make_room(self._captured)
             self._captured[key] = CapturedPass(job.forward, images, job.classifier, job.scale, self._pool)
         return answer_of(job, *self._captured[key].run(images, job.classifier))
+
+
+@cache
+def _workers(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="ovseg-batch")
 
 
 def answer_of(job: Job, features: Tensor, scores: Tensor) -> Answer:

@@ -204,6 +204,33 @@ def test_other_arrays_are_refused(segmenter: Segmenter, bad: np.ndarray) -> None
         segmenter.segment(bad, classifier(segmenter, "car"))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_images_of_a_batch_share_the_threads(
+    segmenter: Segmenter, image: np.ndarray, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers are those of single images, and all threads are there afterwards."""
+    before, seen = torch.get_num_threads(), []
+    chosen = classifier(segmenter, "car", "dog")
+    images = [image, image[::-1].copy(), image[:, ::-1].copy()]
+    singles = [segmenter.segment(one, chosen) for one in images]
+    whole = Segmenter.features
+
+    def watched(self: Segmenter, pixels: torch.Tensor) -> torch.Tensor:
+        seen.append((len(pixels), torch.get_num_threads()))
+        return whole(self, pixels)
+
+    monkeypatch.setattr(Segmenter, "features", watched)
+    try:
+        torch.set_num_threads(threads)
+        batch = segmenter.segment_batch(images, chosen)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [(1, 1)] * 3
+    for single, one in zip(singles, batch, strict=True):
+        assert (single.labels == one.labels).mean() > 0.999
+
+
 def test_a_batch_has_one_size(segmenter: Segmenter) -> None:
     images = [np.zeros((32, 32, 3), np.uint8), np.zeros((32, 48, 3), np.uint8)]
     with pytest.raises(ModelError, match="one size"):
