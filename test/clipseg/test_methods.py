@@ -88,8 +88,8 @@ def test_methods_are_frozen_and_named_after_their_keys() -> None:
 def test_a_model_may_bring_numbers_of_cera_and_dsi() -> None:
     default = METHODS["clipseg"]
     tuned = default.tuned({"gamma": 20.0, "lam": 0.75, "alpha": 0.7})
-    assert tuned.coherence == dataclasses.replace(default.coherence, gamma=20.0, lam=0.75)
-    assert tuned.deep == dataclasses.replace(default.deep, alpha=0.7)
+    assert tuned.coherence == Coherence(gamma=20.0, lam=0.75)
+    assert tuned.deep == Deep(alpha=0.7)
     assert default.tuned({}) == default
     halves = default.with_settings(deep=None)
     assert halves.tuned({"alpha": 0.7}) == halves
