@@ -12,9 +12,7 @@ from torch.nn import functional as F
 from ovseg_ros.clipseg.block import Block
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.packed_block import PackedBlock
-
-CACHED_GRIDS = 16
-"""Positional embeddings are kept for so many grids; cameras have few sizes."""
+from ovseg_ros.clipseg.resolution import make_room
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ class Backbone:
         if grid == self.native_grid:
             return native
         if grid not in self._positions:
-            if len(self._positions) >= CACHED_GRIDS:
-                self._positions.pop(next(iter(self._positions)), None)  # a batch has several threads
+            make_room(self._positions)
             self._positions[grid] = resized_positions(native, self.native_grid, grid)
         return self._positions[grid]
 

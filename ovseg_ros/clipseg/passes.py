@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,14 +13,9 @@ from torch import Tensor
 from ovseg_ros.clipseg.classifier import Classifier
 from ovseg_ros.clipseg.graphs import CapturedPass
 from ovseg_ros.clipseg.labelling import labels_and_confidence
-from ovseg_ros.clipseg.resolution import Resolution
+from ovseg_ros.clipseg.resolution import Resolution, make_room
 from ovseg_ros.clipseg.smoothing import Moment
 from ovseg_ros.clipseg.transfer import Answer, Transfer
-
-Kept = TypeVar("Kept")
-
-KEPT = 16
-"""Image sizes for which a captured pass and its memory are kept."""
 
 
 class Job(NamedTuple):
@@ -106,7 +101,7 @@ class CudaPasses:
         shape = (len(job.images), *job.images[0].shape)
         key = (shape, job.size)
         if key not in self._transfers:
-            _make_room(self._transfers)
+            make_room(self._transfers)
             self._transfers[key] = [Transfer(shape, job.size, self._device) for _ in range(2)]
         pair = self._transfers[key]
         pair.reverse()
@@ -115,7 +110,7 @@ class CudaPasses:
     def _compute(self, job: Job, images: Tensor) -> Answer:
         key = (tuple(images.shape), job.plan.size)
         if key not in self._captured or not self._captured[key].fits(job.classifier):
-            _make_room(self._captured)
+            make_room(self._captured)
             self._captured[key] = CapturedPass(job.forward, images, job.classifier, job.scale, self._pool)
         return answer_of(job, *self._captured[key].run(images, job.classifier))
 
@@ -137,8 +132,3 @@ def answer_of(job: Job, features: Tensor, scores: Tensor) -> Answer:
         )
     ids, thresholds = job.classifier.ids, job.classifier.thresholds
     return Answer(features, grid_scores, *labels_and_confidence(grid_scores, job.size, ids, thresholds))
-
-
-def _make_room(kept: dict[tuple[object, ...], Kept]) -> None:
-    if len(kept) >= KEPT:
-        kept.pop(next(iter(kept)))

@@ -1,6 +1,7 @@
 """At which size an image goes through the model, whole or in windows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ovseg_ros.clipseg.errors import ModelError
 
@@ -13,6 +14,9 @@ MAX_ENLARGEMENT = 4 / 3
 Patches between the camera's pixels cost time and show nothing new: on photographs of 320 x 213 pixels labels
 were best at a short side of 280, and at 336 worse than at 213.
 """
+
+KEPT_SIZES = 16
+"""Sizes of images for which what was prepared is kept; cameras have few."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +87,9 @@ def plan_windows(grid: tuple[int, int], patch: tuple[int, int], window: int, str
         for whole, part, step in zip(grid, shape, steps, strict=True)
     )
     return Windows(shape, tuple((row, column) for row in rows for column in columns))
+
+
+def make_room(kept: dict[Any, Any]) -> None:
+    """Drop the eldest of what is kept by size, where it is `KEPT_SIZES`; several threads may ask at once."""
+    if len(kept) >= KEPT_SIZES:
+        kept.pop(next(iter(kept)), None)

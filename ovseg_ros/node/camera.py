@@ -31,7 +31,7 @@ class Camera:
     `moment` of `engine.Setup`. `name` is empty for the only camera of a node.
     """
 
-    def __init__(self, node: Node, wake: threading.Condition, name: str = "") -> None:
+    def __init__(self, node: Node, wake: threading.Condition, name: str) -> None:
         self.name = name
         self._node = node
         self._subscriptions: list[Subscription] = []
@@ -93,7 +93,7 @@ class Camera:
         )
 
 
-def image_topic(node: Node, transport: str, camera: str = "") -> str:
+def image_topic(node: Node, transport: str, camera: str) -> str:
     """The full name of the topic that a camera's images come from.
 
     As image_transport does it, compressed images come from the name that `image` is remapped to, with
@@ -108,7 +108,7 @@ def image_topic(node: Node, transport: str, camera: str = "") -> str:
     return node.resolve_topic_name(plain) + "/compressed"
 
 
-def input_topics(node: Node, transport: str, camera: str = "") -> list[str]:
+def input_topics(node: Node, transport: str, camera: str) -> list[str]:
     """The full names of all topics that a camera reads."""
     others = [node.resolve_topic_name(input_name(camera, name)) for name in ("camera_info", "depth")]
     return [image_topic(node, transport, camera), *others]

@@ -45,16 +45,11 @@ class MethodScore:
     per_kind: dict[str, float]
 
 
-def methods(tuning: Mapping[str, float] | None = None) -> dict[str, Method]:
-    """The methods compared: the peers, the method, and the method without one of its halves.
-
-    Args:
-        tuning: numbers of the method that the model brings (`ClipModel.tuning`).
-    """
-    full = METHODS["clipseg"].tuned(tuning or {})
+def methods() -> dict[str, Method]:
+    """The methods compared: the peers, the method, and the method without one of its halves."""
+    full = METHODS["clipseg"]
     return {
         **METHODS,
-        "clipseg": full,
         "clipseg, CERA alone": full.with_settings(deep=None),
         "clipseg, DSI alone": full.with_settings(coherence=None),
         "clipseg, neither": full.with_settings(coherence=None, deep=None),
@@ -159,7 +154,7 @@ def main(
         }
         results = {}
         for name in method or chosen:
-            segmenter = Segmenter(clip, methods(clip.tuning)[name], short_side=short_side)
+            segmenter = Segmenter(clip, chosen[name].tuned(clip.tuning), short_side=short_side)
             results[name] = score(segmenter, pictures, words)
     except OvsegError as error:
         err.print(f"error: {error}", markup=False)
