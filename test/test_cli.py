@@ -24,7 +24,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     def inspect_bag(path: Path, **options: Any) -> None:
         raise errors[0]
 
-    monkeypatch.setattr("ovseg_ros.evaluation.bags.info.inspect_bag", inspect_bag)
+    monkeypatch.setattr("ovseg_ros.recordings.info.inspect_bag", inspect_bag)
     return errors
 
 

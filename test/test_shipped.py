@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from ovseg_ros.clipseg import Segmentation, Segmenter, load_model, locate, shipped_models
-from ovseg_ros.evaluation.bags.bag import Bag
-from ovseg_ros.evaluation.metrics import TruthMapping
-from ovseg_ros.evaluation.online.demo import COLORS_FILE, SAMPLE_BAG
-from ovseg_ros.evaluation.wording import truth_words
+from ovseg_ros.images.regions import best_region
+from ovseg_ros.metrics import TruthMapping
 from ovseg_ros.node.settings import Settings
 from ovseg_ros.paths import share_directory
-from ovseg_ros.regions import best_region
-from ovseg_ros.scenes.catalogue import KINDS
+from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.runs.demo import COLORS_FILE, SAMPLE_BAG
+from ovseg_ros.runs.wording import truth_words
 from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder, load_vocabulary
+from training.catalogue import KINDS
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ovseg_ros.evaluation.peak_memory import start_peak
+from ovseg_ros.clipseg.peak_memory import start_peak
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ovseg_ros.clipseg.labelling import class_probability
 from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
 from ovseg_ros.vocabulary import Vocabulary
-from ovseg_ros.vocabulary_text import label_key
+from ovseg_ros.vocabulary.phrases import label_key
 
 if TYPE_CHECKING:
     from ovseg_ros.clipseg.segmenter import Segmenter

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg.classifier import Classifier
-from ovseg_ros.motion import Follower, Motion
+from ovseg_ros.images.motion import Follower, Motion
 
 OLDEST = 5.0
 """Time constants after which a frame is forgotten wholly; it would count for 0.7 % of the newest."""

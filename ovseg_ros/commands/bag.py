@@ -13,7 +13,7 @@ from rich.text import Text
 from ovseg_ros.commands import console
 
 if TYPE_CHECKING:
-    from ovseg_ros.evaluation.bags.info import BagInfo, ImageTopic
+    from ovseg_ros.recordings.info import BagInfo, ImageTopic
 
 _SHOWN_GAPS = 3
 
@@ -50,7 +50,7 @@ def make(
     ] = True,
 ) -> None:
     """Write a rosbag2 (mcap) of a dataset folder."""
-    from ovseg_ros.evaluation.datasets.dataset import make_bag
+    from ovseg_ros.recordings.datasets.dataset import make_bag
 
     with console.progress_bar("frames") as progress:
         task = progress.add_task("writing", total=None)
@@ -87,7 +87,7 @@ def info(
     ] = None,
 ) -> None:
     """Tell the topics, times, cameras and ground truth of a bag, and what is damaged in it."""
-    from ovseg_ros.evaluation.bags.info import inspect_bag
+    from ovseg_ros.recordings.info import inspect_bag
 
     with console.progress_bar("images") as progress:
         task = progress.add_task("reading", total=None)

@@ -86,9 +86,9 @@ def compare(
     Exit status: 0 all went well, 1 something failed (the rest is counted), 2 bad usage, 130 interrupted.
     """
     from ovseg_ros.commands.compare_output import report, write
-    from ovseg_ros.evaluation.comparison.run import CompareOptions, run
-    from ovseg_ros.evaluation.offline.setup import ModelChoice, Recording, WordChoice
-    from ovseg_ros.evaluation.offline.source import FramePart
+    from ovseg_ros.recordings.source import FramePart
+    from ovseg_ros.runs.compare_run import CompareOptions, run
+    from ovseg_ros.runs.setup import ModelChoice, Recording, WordChoice
 
     part = FramePart(every, limit)
     prompts = None if background is None else tuple(_split(",".join(background)))

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ovseg_ros.commands import console
-from ovseg_ros.evaluation.comparison.plot import comparison_svg
-from ovseg_ros.evaluation.comparison.run import CompareOutcome
-from ovseg_ros.evaluation.comparison.text import COLUMNS, cells, markdown, notes
-from ovseg_ros.evaluation.summary import command
+from ovseg_ros.report.method_plot import comparison_svg
+from ovseg_ros.report.method_text import COLUMNS, cells, markdown, notes
+from ovseg_ros.runs.compare_run import CompareOutcome
+from ovseg_ros.runs.summary import command
 
 _WIDTH = 120
 

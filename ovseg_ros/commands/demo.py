@@ -39,7 +39,7 @@ def demo(
     limit: Annotated[int | None, typer.Option(min=1, help="Play at most N frames.")] = None,
 ) -> None:
     """Play a bag through the running node over ROS topics, and write a video, a labelled bag and a report."""
-    from ovseg_ros.evaluation.online.demo import run
+    from ovseg_ros.runs.demo import run
 
     status = run(
         bag=bag,

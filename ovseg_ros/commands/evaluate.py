@@ -10,7 +10,7 @@ import typer
 from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
-    from ovseg_ros.evaluation.offline.run import EvaluateOutcome
+    from ovseg_ros.runs.evaluate import EvaluateOutcome
 
 _TRUTH, _WORDS, _MODEL, _INPUT, _OUTPUT = "Ground truth", "Words", "Model", "Input", "Output"
 
@@ -143,9 +143,9 @@ def evaluate(
     if start is not None and end is not None and start >= end:
         raise typer.BadParameter(f"--start {start:g} is not before --end {end:g}")
 
-    from ovseg_ros.evaluation.offline.run import run
-    from ovseg_ros.evaluation.offline.setup import EvaluateOptions, ModelChoice, Recording, WordChoice
-    from ovseg_ros.evaluation.offline.source import FramePart
+    from ovseg_ros.recordings.source import FramePart
+    from ovseg_ros.runs.evaluate import run
+    from ovseg_ros.runs.setup import EvaluateOptions, ModelChoice, Recording, WordChoice
 
     prompts = None if background is None else tuple(_split(background))
     part = FramePart(every, limit, start, end)
@@ -175,8 +175,8 @@ def evaluate(
 
 
 def _tell(outcome: "EvaluateOutcome", output: Path | None) -> None:
-    from ovseg_ros.evaluation.report.figures import percent
-    from ovseg_ros.evaluation.summary import class_table, quality_table, tell_files
+    from ovseg_ros.report.figures import percent
+    from ovseg_ros.runs.summary import class_table, quality_table, tell_files
 
     metrics, quality = outcome.metrics, outcome.findings.quality
     console.out.print(quality_table(outcome.findings))

@@ -11,7 +11,7 @@ import typer
 from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
-    from ovseg_ros.evaluation.online.run import ReplayOutcome
+    from ovseg_ros.runs.replay_run import ReplayOutcome
 
 _NODE, _BAG, _PACE, _MEASURE, _OUTPUT = "Node", "Bag", "Pace", "Measurements", "Output"
 
@@ -177,12 +177,12 @@ def replay(
     if attach and params_file is not None:
         raise typer.BadParameter("--params-file is for a node that is started; leave it out with --attach")
 
-    from ovseg_ros.evaluation.online.graph_names import GraphNames
-    from ovseg_ros.evaluation.online.own_node import model_parameters
-    from ovseg_ros.evaluation.online.pacing import Pace, Selection
+    from ovseg_ros.graph.graph_names import GraphNames
+    from ovseg_ros.graph.own_node import model_parameters
+    from ovseg_ros.graph.pacing import Pace, Selection
 
     try:
-        from ovseg_ros.evaluation.online.run import ReplayOptions, run, write_node_parameters
+        from ovseg_ros.runs.replay_run import ReplayOptions, run, write_node_parameters
     except ModuleNotFoundError as error:
         console.error(f"the graph cannot be reached without ROS 2 ({error}); `ovseg evaluate` works without")
         raise typer.Exit(1) from None
@@ -249,7 +249,7 @@ class _Show:
 
 
 def _tell(outcome: "ReplayOutcome", output: Path | None) -> None:
-    from ovseg_ros.evaluation.summary import class_table, quality_table, tell_files
+    from ovseg_ros.runs.summary import class_table, quality_table, tell_files
 
     metrics, findings = outcome.metrics, outcome.findings
     if findings.phases:

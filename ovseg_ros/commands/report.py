@@ -11,7 +11,7 @@ from rich.text import Text
 from ovseg_ros.commands import console
 
 if TYPE_CHECKING:
-    from ovseg_ros.evaluation.report.compare import Cell, Comparison
+    from ovseg_ros.report.compare import Cell, Comparison
 
 _LONGEST = 200
 _STYLES = {1: "green", 0: "dim", -1: "red"}
@@ -35,19 +35,19 @@ def report(
     ] = None,
 ) -> None:
     """Compare runs by their metrics.json, or make the report of one run again (without its pictures)."""
-    from ovseg_ros.evaluation.report.compare import compare
-    from ovseg_ros.evaluation.report.metrics_file import read_runs
+    from ovseg_ros.report.compare import compare
+    from ovseg_ros.report.metrics_file import read_runs
 
     runs = read_runs(files)
     comparison = compare(runs)
     if output is not None:
-        from ovseg_ros.evaluation.report.comparison_page import render_comparison
-        from ovseg_ros.evaluation.report.page import render
+        from ovseg_ros.report.comparison_page import render_comparison
+        from ovseg_ros.report.page import render
 
         text = render(runs[0].metrics) if len(runs) == 1 else render_comparison(runs, comparison)
         output.write_text(text, encoding="utf-8")
     if markdown is not None:
-        from ovseg_ros.evaluation.report.markdown import comparison_as_markdown, run_as_markdown
+        from ovseg_ros.report.markdown import comparison_as_markdown, run_as_markdown
 
         text = run_as_markdown(runs[0].metrics) if len(runs) == 1 else comparison_as_markdown(comparison)
         markdown.write_text(text, encoding="utf-8")

@@ -11,8 +11,8 @@ import typer
 from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
-    from ovseg_ros.commands.inputs import Source
-    from ovseg_ros.commands.tally import Tally
+    from ovseg_ros.recordings.inputs import Source
+    from ovseg_ros.runs.tally import Tally
     from ovseg_ros.vocabulary import Vocabulary
 
 _WORDS, _MODEL, _INPUT, _OUTPUT = "Words", "Model", "Input", "Output"
@@ -91,16 +91,16 @@ def segment(
 
     Exit status: 0 all went well, 1 something failed (the rest is done), 2 bad usage, 130 interrupted.
     """
-    from ovseg_ros.commands.inputs import Selection, find_sources
-    from ovseg_ros.commands.outputs import OutputOptions
-    from ovseg_ros.evaluation.label_files import write_classes
+    from ovseg_ros.recordings.inputs import Selection, find_sources
+    from ovseg_ros.recordings.label_files import write_classes
+    from ovseg_ros.runs.segment_outputs import OutputOptions
 
     words = _vocabulary(vocabulary, classes, background, threshold)
     sources = find_sources(inputs, output, Selection(every, limit), topic)
     wanted = OutputOptions(output, overlay, labels, confidence, alpha)
 
     from ovseg_ros.clipseg import Segmenter, load_model
-    from ovseg_ros.commands.segment_run import segment_all
+    from ovseg_ros.runs.segment_run import segment_all
 
     with console.err.status("loading the model"):
         clip = load_model(model, weights, allow_download=download, device=device, precision=precision)
@@ -153,7 +153,7 @@ def _report(
     seconds: float,
     json_file: Path | None,
 ) -> None:
-    from ovseg_ros.commands.tally import Tally, as_json, class_table, milliseconds, source_table
+    from ovseg_ros.runs.tally import Tally, as_json, class_table, milliseconds, source_table
 
     total = Tally.merged([tally for _, tally in results])
     if len(results) > 1:

@@ -11,10 +11,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ovseg_ros.images.codec import decode_compressed, decode_image
 from ovseg_ros.node.camera_names import input_name, output_prefix
 from ovseg_ros.node.depth import DepthBuffer, stamp_of
 from ovseg_ros.node.frame_slot import Frame, FrameSlot
-from ovseg_ros.node.image_codec import decode_compressed, decode_image
 from ovseg_ros.node.newest_frame import NewestFrame
 from ovseg_ros.node.publishers import CameraOutputs
 from ovseg_ros.node.settings import InputSettings

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_ros.geometry import Calibration, GeometryError
-from ovseg_ros.node.image_codec import ImageError
+from ovseg_ros.images.codec import ImageError
+from ovseg_ros.images.geometry import Calibration, GeometryError
 
 _ASPECT_TOLERANCE = 0.01
 

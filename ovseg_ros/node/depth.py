@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_ros.geometry import valid_depth
-from ovseg_ros.node.image_codec import ImageError, byte_array, check_size
+from ovseg_ros.images.codec import ImageError, byte_array, check_size
+from ovseg_ros.images.geometry import valid_depth
 
 KEPT = 4
 """So many of the newest depth images are kept for a colour image that comes after its depth."""

@@ -10,10 +10,10 @@ import numpy as np
 from rclpy.node import Node
 
 from ovseg_ros.errors import OvsegError
+from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.camera import Camera
 from ovseg_ros.node.depth import PATIENCE, DepthMatch, stamp_of
 from ovseg_ros.node.frame_slot import Frame, FrameSlot
-from ovseg_ros.node.image_codec import ImageError
 from ovseg_ros.node.labelled import Labelled
 from ovseg_ros.node.newest_frame import Segmented
 from ovseg_ros.node.settings import Settings

@@ -11,13 +11,13 @@ from sensor_msgs.msg import Image, RegionOfInterest
 
 from ovseg_ros import msg
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.geometry import median_and_spread
-from ovseg_ros.node.image_codec import ImageError, fill_image
+from ovseg_ros.images.codec import ImageError, fill_image
+from ovseg_ros.images.geometry import median_and_spread
+from ovseg_ros.images.regions import Region, best_region
 from ovseg_ros.node.labelled import Labelled
 from ovseg_ros.node.newest_frame import Segmented
 from ovseg_ros.node.point_cloud import frame_points
-from ovseg_ros.regions import Region, best_region
-from ovseg_ros.vocabulary_text import parse_entry
+from ovseg_ros.vocabulary.phrases import parse_entry
 
 MAX_TEXTS = 32
 """Texts in one call: each brings a heat map of the labels' size with it."""

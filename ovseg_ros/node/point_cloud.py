@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from sensor_msgs.msg import PointCloud2, PointField
 
-from ovseg_ros.geometry import nearest, rays
+from ovseg_ros.images.codec import ImageError
+from ovseg_ros.images.geometry import nearest, rays
 from ovseg_ros.node.camera_info import calibration, check_aspect
 from ovseg_ros.node.depth import decode_depth
-from ovseg_ros.node.image_codec import ImageError
 from ovseg_ros.node.labelled import Labelled
 
 _FIELDS = (

@@ -11,9 +11,9 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from ovseg_ros import msg
-from ovseg_ros.drawing import overlay
+from ovseg_ros.images.codec import ImageError, fill_image
+from ovseg_ros.images.drawing import overlay
 from ovseg_ros.node.camera_info import scale_camera_info
-from ovseg_ros.node.image_codec import ImageError, fill_image
 from ovseg_ros.node.labelled import Labelled
 from ovseg_ros.node.messages import summary_message
 from ovseg_ros.node.point_cloud import points_message

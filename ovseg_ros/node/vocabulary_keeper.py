@@ -9,7 +9,7 @@ from builtin_interfaces.msg import Time
 from ovseg_ros.node.settings import VocabularySettings
 from ovseg_ros.node.specification import Value
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, load_vocabulary
-from ovseg_ros.vocabulary_text import quote
+from ovseg_ros.vocabulary.phrases import quote
 
 REMEMBERED = 100
 """So many vocabularies may be answered for at a time."""

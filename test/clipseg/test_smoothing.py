@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg_ros.clipseg.smoothing import OLDEST, Smoother, carried, cells, mean_logits
-from ovseg_ros.motion import Follower, Motion
+from ovseg_ros.images.motion import Follower, Motion
 
 HEIGHT, WIDTH, GRID = 120, 160, (6, 8)
 STEP_NS = 100_000_000

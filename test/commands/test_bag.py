@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from ovseg_ros.evaluation.online import demo
+from ovseg_ros.runs import demo
 
 from .stand_ins import save_picture
 

@@ -13,10 +13,10 @@ from typer.testing import Result
 
 from ovseg_ros.clipseg import METHODS
 from ovseg_ros.commands.compare_output import report
-from ovseg_ros.evaluation.comparison.bootstrap import Interval
-from ovseg_ros.evaluation.comparison.compare import Comparison, Row
-from ovseg_ros.evaluation.comparison.contest import Labelled, WholeContest
-from ovseg_ros.evaluation.comparison.run import CompareOutcome
+from ovseg_ros.metrics.bootstrap import Interval
+from ovseg_ros.runs.compare import Comparison, Row
+from ovseg_ros.runs.compare_run import CompareOutcome
+from ovseg_ros.runs.contest import Labelled, WholeContest
 
 Run = Callable[..., Result]
 

@@ -10,8 +10,8 @@ import yaml
 from typer.testing import Result
 
 from ovseg_ros.commands.replay import told
-from ovseg_ros.evaluation.online.graph_figures import graph_figures
-from ovseg_ros.evaluation.online.replay_result import HighestRate, ReplayResult, Trace
+from ovseg_ros.runs.graph_figures import graph_figures
+from ovseg_ros.runs.replay_result import HighestRate, ReplayResult, Trace
 
 Run = Callable[..., Result]
 

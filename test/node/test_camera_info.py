@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.camera_info import scale_camera_info
-from ovseg_ros.node.image_codec import ImageError
 
 
 @dataclass

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.depth import KEPT, DepthBuffer, decode_depth
-from ovseg_ros.node.image_codec import ImageError
 
 VALUES = np.array([[0, 1, 1500], [40000, 65535, 250]], np.uint16)
 METRES = np.array([[np.nan, 0.001, 1.5], [40.0, 65.535, 0.25]], np.float32)

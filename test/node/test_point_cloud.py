@@ -13,7 +13,7 @@ pytest.importorskip("sensor_msgs", reason="ROS 2 is not installed")
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from ovseg_ros.node.image_codec import ImageError
+from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.labelled import Labelled
 from ovseg_ros.node.point_cloud import points_message
 

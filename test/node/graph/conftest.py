@@ -24,8 +24,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from ovseg_ros.images.codec import fill_image
 from ovseg_ros.msg import SegmentationSummary
-from ovseg_ros.node.image_codec import fill_image
 from ovseg_ros.node.process import spin
 from ovseg_ros.node.segmenter_node import SegmenterNode
 from ovseg_ros.srv import GetVocabulary, SetVocabulary

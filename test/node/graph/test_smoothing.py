@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
 from ovseg_ros.clipseg import Moment, Smoother
-from ovseg_ros.node.image_codec import decode_image
+from ovseg_ros.images.codec import decode_image
 
 STEP_NS, SIZE = 100_000_000, (48, 64)
 

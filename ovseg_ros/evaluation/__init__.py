@@ -1,1 +1,0 @@
-"""How good and how fast: bags, metrics, replay through the running node, and reports."""

@@ -1,1 +1,0 @@
-"""Recordings: read whole or damaged, written, and matched with their ground truth."""

@@ -1,1 +1,0 @@
-"""`ovseg compare`: methods side by side on the same frames."""

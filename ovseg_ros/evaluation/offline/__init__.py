@@ -1,1 +1,0 @@
-"""`ovseg evaluate`: every frame of a recording through the engine, without a graph."""

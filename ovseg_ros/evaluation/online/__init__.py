@@ -1,1 +1,0 @@
-"""`ovseg replay` and `ovseg demo`: a recording through the running node."""

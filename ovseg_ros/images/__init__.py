@@ -1,0 +1,1 @@
+"""Pixels: encodings and codecs, drawing, motion, geometry, regions, video. No ROS, no torch."""

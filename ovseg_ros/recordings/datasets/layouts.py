@@ -1,0 +1,271 @@
+"""The layouts of the common datasets: where their images and label files are, and what the labels mean.
+
+Folders and files are named as the datasets' own archives have them, or as their usual converters write them.
+"""
+
+from pathlib import Path
+
+from natsort import natsorted
+
+from ovseg_ros.recordings.datasets.labels import (
+    ColorLabels,
+    DatasetError,
+    IndexLabels,
+    class_table,
+    color_table,
+)
+from ovseg_ros.recordings.datasets.layout import (
+    IMAGE_FORMATS,
+    Contents,
+    Item,
+    Layout,
+    below,
+    choose_split,
+    images_in,
+    indexed,
+    paired,
+    subfolders,
+)
+from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
+
+__all__ = ["IMAGE_FORMATS", "LAYOUTS", "Item", "Layout", "choose_split"]
+
+
+# images/, labels/ and classes.txt: the layout of this package.
+
+
+def _load_folders(root: Path, split: str | None) -> Contents:
+    images = images_in(root / "images")
+    classes = _read_classes(root)
+    items = paired(images, lambda image: root / "labels" / f"{image.stem}.png")
+    return Contents(items, classes, IndexLabels(range(len(classes))))
+
+
+def _read_classes(folder: Path) -> list[str]:
+    """The names of classes.txt; none for a folder without labels."""
+    if not (folder / "labels").is_dir():
+        return []
+    file = folder / "classes.txt"
+    if not file.is_file():
+        raise DatasetError(f"{folder} has labels/ but no classes.txt; expected a class name a line")
+    names = [line.strip() for line in file.read_text(encoding="utf-8").rstrip().splitlines()]
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise DatasetError(f"{file}: line {number} is blank; expected a class name")
+        if name in names[: number - 1]:
+            raise DatasetError(f"{file}: line {number} names {name!r} a second time")
+    if not 1 <= len(names) <= MAX_CLASSES:
+        raise DatasetError(f"{file} names {len(names)} classes; expected 1 to {MAX_CLASSES}")
+    return names
+
+
+# PASCAL VOC and PASCAL Context: both lie in a VOC folder, and name the images of a part in a text file.
+
+_in_voc = below("VOC20*", "VOCdevkit/VOC20*")
+_CONTEXT_FOLDERS = ("SegmentationClassContext", "59_context_labels")
+
+
+def _has_context(root: Path) -> bool:
+    return (root / "JPEGImages").is_dir() and any((root / name).is_dir() for name in _CONTEXT_FOLDERS)
+
+
+def _lists(folder: Path) -> list[str]:
+    return natsorted(p.stem for p in folder.glob("*.txt"))
+
+
+def _listed(root: Path, lists: Path, split: str | None, labels: Path) -> list[Item]:
+    """The images that the list of a part names; without lists those that have labels."""
+    if split is None:
+        names = natsorted(p.stem for p in labels.glob("*.png"))
+    else:
+        names = (lists / f"{split}.txt").read_text(encoding="utf-8").split()
+    images = [root / "JPEGImages" / f"{name}.jpg" for name in names]
+    if not images:
+        raise DatasetError(f"{root}: there is no image in {split or labels.name}")
+    if missing := next((image for image in images if not image.is_file()), None):
+        raise DatasetError(f"{missing} is missing; {lists.name}/{split}.txt or {labels.name}/ names it")
+    return paired(images, lambda image: labels / f"{image.stem}.png")
+
+
+def _load_voc(root: Path, split: str | None) -> Contents:
+    lists = root / "ImageSets" / "Segmentation"
+    return Contents(_listed(root, lists, split, root / "SegmentationClass"), *indexed("pascal_voc"))
+
+
+def _load_context(root: Path, split: str | None) -> Contents:
+    folder = next(name for name in _CONTEXT_FOLDERS if (root / name).is_dir())
+    table = "pascal_context" if folder == "SegmentationClassContext" else "pascal_context_59"
+    items = _listed(root, root / "ImageSets" / "SegmentationContext", split, root / folder)
+    return Contents(items, *indexed(table, void=(0, UNLABELLED_ID)))
+
+
+# ADE20K as SceneParse150.
+
+_in_ade = below("ADEChallengeData2016")
+
+
+def _load_ade(root: Path, split: str | None) -> Contents:
+    labels = root / "annotations" / str(split)
+    images = images_in(root / "images" / str(split))
+    items = paired(images, lambda image: labels / f"{image.stem}.png")
+    return Contents(items, *indexed("ade20k", void=(0, UNLABELLED_ID)))
+
+
+# Cityscapes.
+
+_in_cityscapes = below("cityscapes", "Cityscapes")
+_IMAGE_END = "_leftImg8bit"
+
+
+def _load_cityscapes(root: Path, split: str | None) -> Contents:
+    images = natsorted((root / "leftImg8bit" / str(split)).glob(f"*/*{_IMAGE_END}.png"), key=str)
+    if not images:
+        raise DatasetError(f"{root / 'leftImg8bit' / str(split)} holds no */*{_IMAGE_END}.png")
+    by_id, by_train_id = (
+        [
+            root
+            / "gtFine"
+            / str(split)
+            / p.parent.name
+            / f"{p.stem.removesuffix(_IMAGE_END)}_gtFine_{kind}.png"
+            for p in images
+        ]
+        for kind in ("labelIds", "labelTrainIds")
+    )
+    classes, reader = indexed("cityscapes", void=(*range(34), UNLABELLED_ID))
+    labels = by_id
+    if not any(path.is_file() for path in by_id):
+        labels, reader = by_train_id, IndexLabels(range(len(classes)))
+    items = [
+        Item(image.stem.removesuffix(_IMAGE_END), image, path if path.is_file() else None)
+        for image, path in zip(images, labels, strict=True)
+    ]
+    return Contents(items, classes, reader)
+
+
+# COCO-Stuff with the label images of stuffthingmaps.
+
+_in_coco = below("coco*", "COCO*")
+_COCO_LABELS = ("stuffthingmaps", "stuffthingmaps_trainval2017", "annotations")
+_TRAIN_IDS = "_labelTrainIds.png"
+
+
+def _coco_labels(root: Path) -> Path | None:
+    return next((root / n for n in _COCO_LABELS if _coco_splits_in(root / n)), None)
+
+
+def _coco_splits_in(folder: Path) -> list[str]:
+    return [name for name in subfolders(folder) if name.startswith(("train20", "val20"))]
+
+
+def _coco_images(root: Path) -> Path:
+    return root / "images" if (root / "images").is_dir() else root
+
+
+def _is_coco(root: Path) -> bool:
+    return _coco_labels(root) is not None and bool(_coco_splits_in(_coco_images(root)))
+
+
+def _load_coco(root: Path, split: str | None) -> Contents:
+    images = images_in(_coco_images(root) / str(split))
+    labels = (_coco_labels(root) or root) / str(split)
+    classes = class_table("coco_stuff")
+    unused = set(range(182)) - set(classes)
+    if any(True for _ in labels.glob(f"*{_TRAIN_IDS}")):
+        items = paired(images, lambda image: labels / f"{image.stem}{_TRAIN_IDS}")
+        return Contents(items, list(classes.values()), IndexLabels(range(len(classes))))
+    items = paired(images, lambda image: labels / f"{image.stem}.png")
+    return Contents(items, *indexed("coco_stuff", void=(*unused, UNLABELLED_ID)))
+
+
+# CamVid: the original with coloured labels, and SegNet's variant.
+
+_in_camvid = below("CamVid", "camvid")
+_SEGNET_END = "annot"
+_SEGNET_VOID = 11
+
+
+def _load_camvid(root: Path, split: str | None) -> Contents:
+    images = images_in(root / "701_StillsRaw_full")
+    colors = color_table("camvid")
+    items = paired(images, lambda image: root / "LabeledApproved_full" / f"{image.stem}_L.png")
+    return Contents(items, list(colors), ColorLabels(list(colors.values())))
+
+
+def _segnet_splits(root: Path) -> list[str]:
+    folders = subfolders(root)
+    return [name for name in folders if f"{name}{_SEGNET_END}" in folders]
+
+
+def _load_segnet(root: Path, split: str | None) -> Contents:
+    images = images_in(root / str(split))
+    items = paired(images, lambda image: root / f"{split}{_SEGNET_END}" / f"{image.stem}.png")
+    return Contents(items, *indexed("camvid_segnet", void=(_SEGNET_VOID, UNLABELLED_ID)))
+
+
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        Layout(
+            "pascal_voc",
+            "JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/",
+            lambda folder: _in_voc(folder, lambda root: (root / "SegmentationClass").is_dir()),
+            lambda root: _lists(root / "ImageSets" / "Segmentation"),
+            _load_voc,
+        ),
+        Layout(
+            "pascal_context",
+            "JPEGImages/ and SegmentationClassContext/ or 59_context_labels/",
+            lambda folder: _in_voc(folder, _has_context),
+            lambda root: _lists(root / "ImageSets" / "SegmentationContext"),
+            _load_context,
+        ),
+        Layout(
+            "ade20k",
+            "images/training/, images/validation/ and annotations/ of the same",
+            lambda folder: _in_ade(
+                folder, lambda root: bool({"training", "validation"} & {*subfolders(root / "images")})
+            ),
+            lambda root: subfolders(root / "images"),
+            _load_ade,
+        ),
+        Layout(
+            "cityscapes",
+            "leftImg8bit/ and gtFine/ with train/, val/ and test/",
+            lambda folder: _in_cityscapes(folder, lambda root: (root / "leftImg8bit").is_dir()),
+            lambda root: subfolders(root / "leftImg8bit"),
+            _load_cityscapes,
+        ),
+        Layout(
+            "coco_stuff",
+            "images/train2017/, images/val2017/ and stuffthingmaps/ (or annotations/) of the same",
+            lambda folder: _in_coco(folder, _is_coco),
+            lambda root: _coco_splits_in(_coco_images(root)),
+            _load_coco,
+        ),
+        Layout(
+            "camvid",
+            "701_StillsRaw_full/ and LabeledApproved_full/",
+            lambda folder: _in_camvid(folder, lambda root: (root / "701_StillsRaw_full").is_dir()),
+            lambda root: [],
+            _load_camvid,
+        ),
+        Layout(
+            "camvid_segnet",
+            "train/ and trainannot/, val/ and valannot/, test/ and testannot/",
+            lambda folder: _in_camvid(folder, lambda root: bool(_segnet_splits(root))),
+            _segnet_splits,
+            _load_segnet,
+        ),
+        Layout(
+            "folders",
+            "images/ and, for ground truth, labels/ and classes.txt",
+            lambda folder: (
+                folder if (folder / "images").is_dir() and not subfolders(folder / "images") else None
+            ),
+            lambda root: [],
+            _load_folders,
+        ),
+    )
+}
+"""Every layout by its name."""

@@ -1,0 +1,205 @@
+"""What is in a bag: topics, times, cameras with sizes and gaps, ground truth, damage."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovseg_ros.errors import OvsegError
+from ovseg_ros.images.headers import read_header
+from ovseg_ros.recordings.bag import Bag, BagMessage, TopicInfo
+from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, IMAGE
+
+GAP_FACTOR = 5.0
+"""A pause is a gap where it is longer than so many times the topic's median period."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A pause in a topic: when it begins (s from the bag's start) and how long it is (s)."""
+
+    start_s: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ImageTopic:
+    """What the messages of an image topic say. `sizes` counts images by (width, height), `formats` by
+    encoding or format; `data_bytes` is the sum of their data; `period_s` the median time between two
+    recordings."""
+
+    topic: TopicInfo
+    sizes: dict[tuple[int, int], int]
+    formats: dict[str, int]
+    data_bytes: int
+    period_s: float | None
+    gaps: list[Gap]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The ground truth of a bag: its topic, its classes by id, how many label images there are, and how
+    many of the cameras' images have one of the same stamp (None where that was not counted)."""
+
+    topic: str
+    classes: dict[int, str]
+    labels: int
+    matched: int | None
+
+
+@dataclass(frozen=True)
+class BagInfo:
+    """All that `ovseg bag info` tells. `images` is empty where the messages were not read."""
+
+    path: Path
+    storage: str
+    compression: str
+    files: list[Path]
+    file_bytes: int
+    start_ns: int
+    seconds: float
+    topics: list[TopicInfo]
+    cameras: list[str]
+    images: list[ImageTopic]
+    truth: Truth | None
+    warnings: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values for JSON."""
+        images = {entry.topic.name: entry for entry in self.images}
+        return {
+            "path": str(self.path),
+            "storage": self.storage,
+            "compression": self.compression,
+            "files": [str(file) for file in self.files],
+            "file_bytes": self.file_bytes,
+            "start_ns": self.start_ns,
+            "duration_s": self.seconds,
+            "messages": sum(topic.count for topic in self.topics),
+            "topics": [
+                {"name": topic.name, "type": topic.type, "messages": topic.count, "rate_hz": topic.rate}
+                | (_image_json(images[topic.name]) if topic.name in images else {})
+                for topic in self.topics
+            ],
+            "cameras": self.cameras,
+            "truth": self.truth
+            and {
+                "topic": self.truth.topic,
+                "classes": {str(number): name for number, name in self.truth.classes.items()},
+                "labels": self.truth.labels,
+                "matched_images": self.truth.matched,
+            },
+            "warnings": self.warnings,
+        }
+
+
+def inspect_bag(
+    path: Path | str,
+    *,
+    labels_topic: str | None = None,
+    quick: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> BagInfo:
+    """Look into a bag. Unless `quick`, the messages of its image topics are read for sizes and gaps.
+
+    `progress` is called with (image messages read, in all). Raises BagError.
+    """
+    with Bag(path) as bag:
+        label_topic = bag.labels_topic(labels_topic)
+        images = {t.name: _Tally(t) for t in bag.topics if t.type in (IMAGE, COMPRESSED_IMAGE) and t.count}
+        if not quick:
+            total = sum(tally.topic.count for tally in images.values())
+            for number, message in enumerate(bag.messages(list(images)), start=1):
+                images[message.topic].add(bag, message)
+                if progress:
+                    progress(number, total)
+        cameras = [topic.name for topic in bag.cameras]
+        truth = None
+        if label_topic is not None:
+            cameras = [name for name in cameras if name != label_topic.name]
+            stamps = {stamp for name in cameras for stamp in images[name].stamps}
+            truth = Truth(
+                label_topic.name,
+                bag.label_names(label_topic.name),
+                label_topic.count,
+                None if quick else len(stamps & set(images[label_topic.name].stamps)),
+            )
+        return BagInfo(
+            path=bag.path,
+            storage=bag.storage,
+            compression=bag.compression,
+            files=bag.files,
+            file_bytes=sum(_bytes_of(file) for file in bag.files),
+            start_ns=bag.start_ns,
+            seconds=(bag.end_ns - bag.start_ns) / 1e9,
+            topics=bag.topics,
+            cameras=cameras,
+            images=[] if quick else [tally.result(bag.start_ns) for tally in images.values()],
+            truth=truth,
+            warnings=bag.warnings,
+        )
+
+
+@dataclass
+class _Tally:
+    """Counts the messages of one image topic."""
+
+    topic: TopicInfo
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
+    data_bytes: int = 0
+    times: list[int] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+
+    def add(self, bag: Bag, message: BagMessage) -> None:
+        """Count one message."""
+        self.times.append(message.log_ns)
+        self.stamps.append(message.stamp_ns)
+        try:
+            image = bag.read(message)
+            self.data_bytes += len(image.data)
+            if message.type == IMAGE:
+                self.sizes[int(image.width), int(image.height)] += 1
+                self.formats[image.encoding] += 1
+                return
+            self.formats[image.format] += 1
+            header = read_header(image.data.tobytes())
+            if header is not None:
+                self.sizes[header.width, header.height] += 1
+                if not header.complete:
+                    raise ValueError(f"the {header.kind} image ends early")
+        except (OvsegError, ValueError) as error:
+            bag.leave_out(message.topic, message.log_ns, error)
+
+    def result(self, start_ns: int) -> ImageTopic:
+        """What was counted."""
+        times = np.sort(np.array(self.times, np.int64))
+        steps = np.diff(times) / 1e9
+        period = float(np.median(steps)) if steps.size else None
+        gaps = [
+            Gap(float((times[index] - start_ns) / 1e9), float(steps[index]))
+            for index in np.flatnonzero(steps > GAP_FACTOR * (period or 0.0))
+            if period
+        ]
+        return ImageTopic(self.topic, dict(self.sizes), dict(self.formats), self.data_bytes, period, gaps)
+
+
+def _image_json(image: ImageTopic) -> dict[str, Any]:
+    return {
+        "sizes": [
+            {"width": width, "height": height, "images": count}
+            for (width, height), count in sorted(image.sizes.items(), key=lambda entry: -entry[1])
+        ],
+        "formats": image.formats,
+        "data_bytes": image.data_bytes,
+        "period_s": image.period_s,
+        "gaps": [{"start_s": gap.start_s, "seconds": gap.seconds} for gap in image.gaps],
+    }
+
+
+def _bytes_of(path: Path) -> int:
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)

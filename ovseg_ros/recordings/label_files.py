@@ -1,0 +1,163 @@
+"""Label images as PNG files: reading a folder of them, and writing one."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ovseg_ros.errors import OvsegError
+from ovseg_ros.recordings.label_map import LabelMap
+from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary, VocabularyBuilder, VocabularyError
+
+CLASSES_FILE = "classes.json"
+CONFIDENCE_FOLDER = "confidence"
+_NAMES_FILE = "classes.txt"
+_OWN_NAME = re.compile(r"\d{6,}_\d+\.png")
+
+
+class LabelFileError(OvsegError):
+    """Label files that cannot be read."""
+
+
+class LabelFolder:
+    """A folder of single-channel PNG files whose names end in the frame's stamp (`1700000000.png` or
+    `000001_1700000000.png`, nanoseconds).
+
+    What the values mean stands in the folder: `classes.json` as `LabelWriter` writes it, or `classes.txt`,
+    whose line n (from 0) names the value n (it becomes the id n + 1); else in `label_map`. 255 is void.
+    Raises LabelFileError.
+    """
+
+    def __init__(self, path: Path, label_map: LabelMap | None = None) -> None:
+        self.path = path
+        self._files = {_stamp(file): file for file in sorted(path.glob("*.png"))}
+        self._files.pop(None, None)
+        if not self._files:
+            raise LabelFileError(
+                f"{path} has no label image; expected PNG files whose names end in the stamp of their frame "
+                "in nanoseconds, such as 000001_1700000000.png"
+            )
+        self._map = label_map or _map_of(path)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Names by the ids that `read` gives."""
+        return dict(self._map.names)
+
+    def find(self, stamp_ns: int) -> Path | None:
+        """The file of a frame, None where it has none."""
+        return self._files.get(stamp_ns)
+
+    def read(self, file: Path) -> UInt8[np.ndarray, "H W"]:
+        """The ids of a file. Raises LabelFileError."""
+        try:
+            return self._map.apply(read_grey(file))
+        except ValueError as error:
+            raise LabelFileError(f"{file} {error}") from error
+
+    def confidence(self, file: Path) -> UInt8[np.ndarray, "H W"] | None:
+        """The confidence (0..255) that was written with a file, None where there is none."""
+        beside = self.path / CONFIDENCE_FOLDER / file.name
+        return read_grey(beside) if beside.exists() else None
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The vocabulary that `classes.json` holds, None where there is no such file."""
+        file = self.path / CLASSES_FILE
+        return _vocabulary(file) if file.exists() else None
+
+
+class LabelWriter:
+    """Writes a label image a frame, `<number>_<stamp>.png`, its confidence below `confidence/`, and
+    `classes.json`, which says what the ids mean. What an earlier run wrote there goes. Raises OSError."""
+
+    def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
+        self._folder = folder
+        (folder / CONFIDENCE_FOLDER).mkdir(parents=True, exist_ok=True)
+        for place in (folder, folder / CONFIDENCE_FOLDER):
+            for file in place.glob("*.png"):
+                if _OWN_NAME.fullmatch(file.name):
+                    file.unlink()
+        write_classes(folder / CLASSES_FILE, vocabulary)
+
+    def write(
+        self,
+        number: int,
+        stamp_ns: int,
+        labels: UInt8[np.ndarray, "H W"],
+        confidence: UInt8[np.ndarray, "H W"] | None,
+    ) -> None:
+        """Write one frame."""
+        name = f"{number:06d}_{stamp_ns}.png"
+        _write_grey(self._folder / name, labels)
+        if confidence is not None:
+            _write_grey(self._folder / CONFIDENCE_FOLDER / name, confidence)
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """A PNG of one channel (grey or palette), uint8 or uint16 [H, W]. Raises LabelFileError."""
+    # OpenCV turns a palette into colours; PIL keeps the indices but is five times slower.
+    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is not None and pixels.ndim == 3:
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            pixels = np.array(picture) if picture.mode == "P" else pixels
+    if pixels is None or pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
+        raise LabelFileError(f"{path} is no label image; expected a PNG of one channel (grey or palette)")
+    return pixels
+
+
+def _write_grey(path: Path, pixels: np.ndarray) -> None:
+    path.write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+
+
+def _stamp(file: Path) -> int | None:
+    digits = file.stem.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else None
+
+
+def _map_of(folder: Path) -> LabelMap:
+    if (folder / CLASSES_FILE).exists():
+        vocabulary = _vocabulary(folder / CLASSES_FILE)
+        return LabelMap.from_names({entry.id: entry.name for entry in vocabulary.classes})
+    if (folder / _NAMES_FILE).exists():
+        lines = (folder / _NAMES_FILE).read_text(encoding="utf-8").split("\n")
+        names = [line.strip() for line in lines if line.strip()]
+        ids = {number: number + 1 for number in range(len(names))}
+        return LabelMap({number + 1: name for number, name in enumerate(names)}, ids)
+    raise LabelFileError(
+        f"{folder} does not say what its values mean; expected {CLASSES_FILE} (as --write-labels writes it) "
+        f"or {_NAMES_FILE} (a name a line) in it, or a mapping file"
+    )
+
+
+def write_classes(path: Path, vocabulary: Vocabulary) -> None:
+    """Write what the ids in label images mean, as JSON. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content: Mapping[str, Any] = {
+        "classes": [
+            {"id": entry.id, "name": entry.name, "synonyms": entry.synonyms, "color": entry.color}
+            for entry in vocabulary.classes
+        ],
+        "background": {"id": BACKGROUND_ID, "prompts": vocabulary.background},
+        "unlabelled": {"id": UNLABELLED_ID, "threshold": vocabulary.threshold},
+    }
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _vocabulary(path: Path) -> Vocabulary:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = ["; ".join([entry["name"], *entry["synonyms"]]) for entry in content["classes"]]
+        ids = [entry["id"] for entry in content["classes"]]
+        background = content["background"]["prompts"]
+        return VocabularyBuilder().build(entries, ids, background, content["unlabelled"]["threshold"])
+    except (OSError, ValueError, KeyError, TypeError, VocabularyError) as error:
+        raise LabelFileError(
+            f"{path} cannot be read ({error}); expected the {CLASSES_FILE} that --write-labels writes"
+        ) from error

@@ -1,0 +1,155 @@
+"""ROS 1 bags record by record (http://wiki.ros.org/Bags/Format/2.0), for bags without their index."""
+
+import struct
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ovseg_ros.recordings.part import Channel, Record, ros2_type, within
+from ovseg_ros.recordings.salvage.decompress import decompress
+
+MAGIC = b"#ROSBAG V2.0\n"
+_MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
+
+_Fields = dict[str, bytes]
+
+
+class SalvagedRos1:
+    """What can be read of a ROS 1 bag.
+
+    Raises ValueError on opening what is no ROS 1 bag of version 2.0, and OSError.
+    """
+
+    storage = "ros1"
+
+    def __init__(self, path: Path) -> None:
+        self.losses: list[str] = []
+        self.compression = "none"
+        self._topics: dict[int, tuple[str, str]] = {}
+        self._file = path.open("rb")
+        try:
+            if self._file.read(len(MAGIC)) != MAGIC:
+                raise ValueError("it does not begin as a ROS 1 bag of version 2.0")
+            counts: dict[int, int] = {}
+            self.start_ns: int | None = None
+            self.end_ns: int | None = None
+            for number, log_ns, _ in self._all_messages(self.losses):
+                counts[number] = counts.get(number, 0) + 1
+                self.start_ns = log_ns if self.start_ns is None else min(log_ns, self.start_ns)
+                self.end_ns = log_ns if self.end_ns is None else max(log_ns, self.end_ns)
+        except BaseException:
+            self._file.close()
+            raise
+        self.channels = [
+            Channel(topic, kind, counts.get(number, 0)) for number, (topic, kind) in self._topics.items()
+        ]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def messages(
+        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Record]:
+        """The messages of these topics in the order of the file."""
+        for number, log_ns, data in self._all_messages([]):
+            topic, kind = self._topics[number]
+            if topic in topics and within(log_ns, start_ns, stop_ns):
+                yield Record(topic, kind, log_ns, data, "ros1")
+
+    def _all_messages(self, losses: list[str]) -> Iterator[tuple[int, int, bytes]]:
+        """Connection, time and data of every message; what cannot be read is added to `losses`."""
+        place = len(MAGIC)
+        end = self._file.seek(0, 2)
+        while place < end:
+            # A place of its own, as somebody else may read the file between two messages.
+            self._file.seek(place)
+            fields, data = _read_record(self._file)
+            if fields is None:
+                losses.append(f"ends early, at {end} bytes")
+                return
+            place = self._file.tell()
+            if _op(fields) != _CHUNK:
+                yield from self._message(fields, data)
+                continue
+            compression = fields.get("compression", b"none").decode(errors="replace")
+            self.compression = compression
+            try:
+                content = decompress(data, compression)
+            except ValueError as error:
+                losses.append(f"has a chunk before {place} bytes that is left out: {error}")
+                continue
+            for inner_fields, inner_data in _records_of(content):
+                yield from self._message(inner_fields, inner_data)
+
+    def _message(self, fields: _Fields, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        op = _op(fields)
+        if op not in (_MESSAGE, _CONNECTION) or len(fields.get("conn", b"")) != 4:
+            return
+        number = struct.unpack("<I", fields["conn"])[0]
+        if op == _CONNECTION:
+            kind = _fields(data).get("type", b"unknown/unknown").decode(errors="replace")
+            self._topics[number] = (fields.get("topic", b"").decode(errors="replace"), ros2_type(kind))
+        elif number in self._topics and len(fields.get("time", b"")) == 8:
+            seconds, nanoseconds = struct.unpack("<II", fields["time"])
+            yield number, seconds * 1_000_000_000 + nanoseconds, data
+
+
+def compression_of(path: Path) -> str:
+    """How the first chunk of a ROS 1 bag is compressed: none, bz2 or lz4."""
+    with path.open("rb") as file:
+        file.seek(len(MAGIC))
+        _read_record(file)
+        fields, _ = _read_record(file)
+    return (fields or {}).get("compression", b"none").decode(errors="replace")
+
+
+def _read_record(file: BinaryIO) -> tuple[_Fields | None, bytes]:
+    """Header fields and data of the next record; no fields at the file's end. The data may be cut off."""
+    head = _read_sized(file)
+    if head is None:
+        return None, b""
+    length = file.read(4)
+    if len(length) < 4:
+        return None, b""
+    return _fields(head), file.read(struct.unpack("<I", length)[0])
+
+
+def _read_sized(file: BinaryIO) -> bytes | None:
+    length = file.read(4)
+    if len(length) < 4:
+        return None
+    size = struct.unpack("<I", length)[0]
+    data = file.read(size)
+    return data if len(data) == size else None
+
+
+def _records_of(content: bytes) -> Iterator[tuple[_Fields, bytes]]:
+    """Header fields and data of each record that is there as a whole."""
+    place = 0
+    while place + 4 <= len(content):
+        head_end = place + 4 + struct.unpack_from("<I", content, place)[0]
+        if head_end + 4 > len(content):
+            return
+        end = head_end + 4 + struct.unpack_from("<I", content, head_end)[0]
+        if end > len(content):
+            return
+        yield _fields(content[place + 4 : head_end]), content[head_end + 4 : end]
+        place = end
+
+
+def _fields(head: bytes) -> _Fields:
+    """`name=value` fields, each with its length before it."""
+    fields = {}
+    place = 0
+    while place + 4 <= len(head):
+        end = place + 4 + struct.unpack_from("<I", head, place)[0]
+        name, _, value = head[place + 4 : end].partition(b"=")
+        fields[name.decode(errors="replace")] = value
+        place = end
+    return fields
+
+
+def _op(fields: _Fields) -> int:
+    value = fields.get("op", b"")
+    return value[0] if value else 0

@@ -1,0 +1,92 @@
+"""rosbag2's SQLite files message by message, for files that lack their end or have a hole."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ovseg_ros.recordings.part import Channel, Record, ros2_type, within
+
+_MISSES = 2000
+"""So many unreadable messages one after another are taken for the end of the file."""
+
+
+class SalvagedSqlite:
+    """What can be read of a db3 file.
+
+    Raises ValueError where not even the list of topics can be read, and OSError.
+    """
+
+    storage = "sqlite3"
+    compression = "none"
+
+    def __init__(self, path: Path) -> None:
+        self.losses: list[str] = []
+        # `immutable`: what another process may be writing is not waited for.
+        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            # Without it SQLite refuses a file that is shorter than its header says.
+            self._database.execute("PRAGMA writable_schema=ON")
+            self._topics = {
+                number: (name, ros2_type(kind))
+                for number, name, kind in self._database.execute("SELECT id, name, type FROM topics")
+            }
+            counts: dict[int, int] = {}
+            self.start_ns: int | None = None
+            self.end_ns: int | None = None
+            for row in self._rows("topic_id, timestamp", self.losses):
+                number, log_ns = row
+                counts[number] = counts.get(number, 0) + 1
+                self.start_ns = log_ns if self.start_ns is None else min(log_ns, self.start_ns)
+                self.end_ns = log_ns if self.end_ns is None else max(log_ns, self.end_ns)
+        except sqlite3.Error as error:
+            self._database.close()
+            raise ValueError(str(error)) from error
+        self.channels = [
+            Channel(topic, kind, counts.get(number, 0)) for number, (topic, kind) in self._topics.items()
+        ]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def messages(
+        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Record]:
+        """The messages of these topics in the order in which they were written."""
+        wanted = {number for number, (topic, _) in self._topics.items() if topic in topics}
+        for number, log_ns, data in self._rows("topic_id, timestamp, data", []):
+            if number in wanted and within(log_ns, start_ns, stop_ns):
+                topic, kind = self._topics[number]
+                yield Record(topic, kind, log_ns, data, "cdr")
+
+    def _rows(self, columns: str, losses: list[str]) -> Iterator[tuple]:
+        """The messages by number; those that cannot be read are passed over and counted in `losses`."""
+        number = missed = lost = 0
+        last = self._last_number()
+        while missed < _MISSES and (last is None or number < last):
+            number += 1
+            try:
+                # The last byte is asked for to see whether the message is there as a whole.
+                row = self._database.execute(
+                    f"SELECT {columns}, substr(data, -1) FROM messages WHERE id = ?", (number,)
+                ).fetchone()
+            except sqlite3.Error:
+                missed += 1
+                continue
+            if row is None:
+                # A number that was never given; only the end of an intact table has none beyond.
+                missed += last is None
+                continue
+            lost, missed = lost + missed, 0
+            yield row[:-1]
+        if lost:
+            losses.append(f"has a hole; messages left out: {lost}")
+        if missed:
+            losses.append("ends early")
+
+    def _last_number(self) -> int | None:
+        """The number of the last message; None where that place of the file is lost."""
+        try:
+            return self._database.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
+        except sqlite3.Error:
+            return None

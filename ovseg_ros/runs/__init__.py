@@ -1,0 +1,1 @@
+"""From a source through a predictor into sinks: evaluate, replay, compare, segment."""

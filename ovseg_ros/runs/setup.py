@@ -1,0 +1,168 @@
+"""What an offline evaluation is made of: the recording with its truth, the words, the model."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ovseg_ros.clipseg import Classifier, Segmenter, load_model
+from ovseg_ros.metrics import MappingError, read_mapping
+from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.recordings.datasets.dataset import open_dataset
+from ovseg_ros.recordings.label_files import LabelFolder
+from ovseg_ros.recordings.label_map import LabelMap
+from ovseg_ros.recordings.source import BagSource, DatasetSource, FramePart
+from ovseg_ros.recordings.storage import SUFFIXES
+from ovseg_ros.runs.wording import truth_words
+from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, load_vocabulary
+from ovseg_ros.vocabulary.files import find_vocabulary
+from ovseg_ros.vocabulary.phrases import label_key
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A bag or dataset folder, and where its ground truth is.
+
+    Attributes:
+        path: of a bag, or of a dataset folder in one of the layouts that `ovseg bag make` knows.
+        topic: image topic of a bag; None: its only camera.
+        labels_topic: of the ground truth; None: `/ground_truth/labels`.
+        labels_folder: label images instead, whose names end in the stamps of their frames.
+        label_names: a file with `id: name` lines that says what the ids of the ground truth mean.
+        slop_s: seconds by which the stamps of an image and its ground truth may differ, in a bag.
+        layout, split: of a dataset folder; None: recognised, and its validation part.
+        part: which frames.
+    """
+
+    path: Path
+    topic: str | None = None
+    labels_topic: str | None = None
+    labels_folder: Path | None = None
+    label_names: Path | None = None
+    slop_s: float = 0.0
+    layout: str | None = None
+    split: str | None = None
+    part: FramePart = field(default_factory=FramePart)
+
+    def open(self, *, messages: bool) -> BagSource | DatasetSource:
+        """The frames; `messages` as in DatasetSource. Raises OvsegError."""
+        label_map = LabelMap.read(self.label_names) if self.label_names else None
+        labels = LabelFolder(self.labels_folder, label_map) if self.labels_folder else None
+        if self._is_bag():
+            return BagSource(
+                self.path,
+                image_topic=self.topic,
+                labels_topic=self.labels_topic,
+                labels=labels,
+                label_map=label_map,
+                slop_s=self.slop_s,
+            )
+        return DatasetSource(
+            open_dataset(self.path, self.layout, self.split), labels=labels, messages=messages
+        )
+
+    def _is_bag(self) -> bool:
+        if self.path.is_file():
+            return True
+        names = [entry.name for entry in self.path.iterdir()]
+        return "metadata.yaml" in names or any(name.endswith(SUFFIXES) for name in names)
+
+
+@dataclass(frozen=True)
+class WordChoice:
+    """The words, and how the truth's names belong to them.
+
+    Attributes:
+        vocabulary: a file, a shipped name, or "road, person; pedestrian"; None: the truth's own names.
+        background: prompts instead of the vocabulary's; None: the vocabulary's.
+        threshold: 0..1, instead of the vocabulary's; None: the vocabulary's.
+        mapping: a file as `metrics.read_mapping` reads it.
+    """
+
+    vocabulary: str | None = None
+    background: tuple[str, ...] | None = None
+    threshold: float | None = None
+    mapping: Path | None = None
+
+    def build(self, truth_names: dict[int, str]) -> Vocabulary:
+        """The vocabulary. Raises VocabularyError."""
+        builder = VocabularyBuilder()
+        try:
+            path = find_vocabulary(self.vocabulary) if self.vocabulary else None
+        except VocabularyError:
+            # A text without comma that looks like a file was meant as one.
+            if self.vocabulary and ("/" in self.vocabulary or Path(self.vocabulary).suffix):
+                raise
+            path = None
+        if path is not None:
+            return load_vocabulary(path, builder, background=self.background, threshold=self.threshold)
+        if self.vocabulary is not None:
+            classes = [entry.strip() for entry in self.vocabulary.split(",")]
+        else:
+            taken = {label_key(prompt) for prompt in self.background or ()}
+            classes = [name for name in truth_words(truth_names).classes if label_key(name) not in taken]
+        return builder.build(classes, background=self.background or (), threshold=self.threshold)
+
+    def meter(self, truth_names: dict[int, str], vocabularies: list[Vocabulary]) -> QualityMeter:
+        """The meter for these names. Raises MappingError where they have nothing in common."""
+        given = read_mapping(self.mapping) if self.mapping else None
+        meter = QualityMeter(truth_names, given)
+        if not any(meter.mapping(vocabulary).groups for vocabulary in vocabularies):
+            words = ", ".join(prompt for words in vocabularies for c in words.classes for prompt in c.prompts)
+            raise MappingError(
+                f"no class of the ground truth ({', '.join(truth_names.values())}) is called like one of the "
+                f"vocabulary ({words}); expected synonyms in the vocabulary, or a mapping file (--mapping)"
+            )
+        return meter
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model and the method, as `load_model` and `Segmenter` take them."""
+
+    model: str = "ViT-B-16"
+    weights: str = "openai"
+    device: str = "auto"
+    precision: str = "auto"
+    method: str = "clipseg"
+    short_side: int = 336
+    templates: str = "auto"
+    download: bool = True
+
+    def load(self, vocabulary: Vocabulary) -> tuple[Segmenter, Classifier]:
+        """Load the model and encode the words. Raises ModelError."""
+        clip = load_model(
+            self.model,
+            self.weights,
+            allow_download=self.download,
+            device=self.device,
+            precision=self.precision,
+        )
+        segmenter = Segmenter(clip, self.method, short_side=self.short_side, templates=self.templates)
+        return segmenter, segmenter.encode(vocabulary)
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to measure, with what, and what to write.
+
+    Attributes:
+        recording, words, model: what is labelled, in which words, by what.
+        predictions: a labels topic of the bag or a folder of label images, to be scored instead of running
+            the model.
+        smoothing: time constant of `Smoother` in seconds; 0: each frame alone.
+        calibrate: fit the confidence on the first half of the frames, and measure the second half.
+        parameters: where the fitted parameters go.
+        workers: threads beside the model.
+        output: folder for page, video, labelled bag and metrics.json; None: figures only.
+        write_labels: folder for the label images.
+    """
+
+    recording: Recording
+    words: WordChoice = field(default_factory=WordChoice)
+    model: ModelChoice = field(default_factory=ModelChoice)
+    predictions: str | None = None
+    smoothing: float = 0.0
+    calibrate: bool = False
+    parameters: Path | None = None
+    workers: int = 1
+    output: Path | None = None
+    write_labels: Path | None = None

@@ -1,0 +1,223 @@
+"""A run whose answers are known: figures, labelled bag, video and pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.recordings.answer_messages import make_answer
+from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
+from ovseg_ros.recordings.datasets.dataset import make_bag
+from ovseg_ros.recordings.frames import read_frames
+from ovseg_ros.recordings.labelled_bag import LabelledBag
+from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
+from ovseg_ros.recordings.recording import (
+    CONFIDENCE_TOPIC,
+    LABEL_INFO_TOPIC,
+    LABELS_TOPIC,
+    OVERLAY_TOPIC,
+    SUMMARY_TOPIC,
+    VOCABULARY_TOPIC,
+    read_vocabulary_message,
+)
+from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
+from ovseg_ros.runs.findings import Findings, FindingsBuilder, FrameOutput
+from ovseg_ros.runs.overlay_video import OverlayVideo
+from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
+
+IMAGE_TOPIC = "/camera/image/compressed"
+DROPPED = (3, 8)
+SWITCH = 6
+
+
+@dataclass
+class Case:
+    """A run of twelve frames; `frames` are in order, `labels` by number."""
+
+    frames: list[SentFrame]
+    vocabularies: list[Vocabulary]
+    truth_names: dict[int, str]
+    labels: dict[int, np.ndarray]
+
+    def examined(self, *outputs: FrameOutput, pictures: bool = True, follow: bool = False) -> Findings:
+        meter = QualityMeter(self.truth_names)
+        with FindingsBuilder(meter, len(self.labels), outputs, pictures=pictures, follow=follow) as builder:
+            for frame in self.frames:
+                if isinstance(frame, AnsweredFrame):
+                    builder.add(frame)
+                else:
+                    builder.add_dropped(frame)
+            return builder.finish()
+
+
+def make_case(folder: Path) -> Case:
+    """Frames 3 and 8 are dropped; from frame 6 on the second vocabulary; the top rows are mislabelled, more
+    of them in each frame."""
+    make_bag(folder / "dataset", folder / "bag")
+    builder = VocabularyBuilder()
+    vocabularies = [
+        builder.build(["road", "sky", "red box"]),
+        builder.build(["street; road", "crate; red box", "dragon"], background=["sky"]),
+    ]
+    frames: list[SentFrame] = []
+    said: dict[int, np.ndarray] = {}
+    with Bag(folder / "bag") as bag:
+        names = bag.label_names()
+        for number, source in enumerate(read_frames(bag, IMAGE_TOPIC)):
+            sent = SentFrame(number, number / 5, source)
+            if number in DROPPED:
+                frames.append(sent)
+                continue
+            truth = None if source.truth is None else bag.decode_labels(source.truth)
+            vocabulary = vocabularies[number >= SWITCH]
+            labels = np.ones((48, 64), np.uint8)
+            if truth is not None:
+                table = np.zeros(256, np.uint8)
+                for truth_id, name in names.items():
+                    table[truth_id] = 0 if name in vocabulary.background else vocabulary.by_name(name).id
+                labels = table[truth]
+                labels[:number] = vocabulary.classes[0].id
+            said[number] = labels
+            confidence = np.full_like(labels, 200)
+            stamp = source.stamp_ns
+            frames.append(
+                AnsweredFrame(
+                    **vars(sent),
+                    image=partial(bag.decode_image, source.image),
+                    labels=labels,
+                    confidence=confidence,
+                    vocabulary=vocabulary,
+                    truth=truth,
+                    latency_ms=100.0 + number,
+                    answer=make_answer(labels, confidence, vocabulary, [], 5.0, stamp),
+                )
+            )
+    return Case(frames, vocabularies, names, said)
+
+
+@pytest.fixture
+def case(dataset: Path, tmp_path: Path) -> Case:
+    return make_case(tmp_path)
+
+
+def test_figures_equal_a_count_by_hand(case: Case) -> None:
+    findings = case.examined()
+    names = ("road", "sky", "red box")
+    hits, unions, right, pixels = dict.fromkeys(names, 0), dict.fromkeys(names, 0), 0, 0
+    for frame in case.frames:
+        if not isinstance(frame, AnsweredFrame):
+            continue
+        for truth_id, name in enumerate(names, start=1):
+            is_background = name in frame.vocabulary.background
+            own = 0 if is_background else frame.vocabulary.by_name(name).id
+            counted = frame.truth != 255
+            hits[name] += int(((frame.truth == truth_id) & (frame.labels == own)).sum())
+            unions[name] += int((((frame.truth == truth_id) | (frame.labels == own)) & counted).sum())
+            right += int(((frame.truth == truth_id) & (frame.labels == own)).sum())
+        pixels += int((frame.truth != 255).sum())
+    assert findings.quality is not None
+    assert findings.quality.per_class_iou == {name: hits[name] / unions[name] for name in names}
+    assert findings.quality.pixel_accuracy == right / pixels
+    mean = sum(hits[name] / unions[name] for name in names) / 3
+    assert findings.quality.miou == pytest.approx(mean, abs=1e-12)
+    assert [(phase.vocabulary.revision, phase.frames) for phase in findings.phases] == [(1, 5), (2, 5)]
+
+
+def test_dropped_frames_stay_without_figures(case: Case) -> None:
+    findings = case.examined()
+    assert [frame.number for frame in findings.frames if frame.revision is None] == list(DROPPED)
+    assert findings.latencies == [100.0 + number for number in case.labels]
+    assert findings.frames[4].sent_s == 0.8
+
+
+def test_labels_of_another_size_are_scored_at_the_size_of_the_truth(case: Case) -> None:
+    meter = QualityMeter(case.truth_names)
+    builder = FindingsBuilder(meter, 1)
+    frame = case.frames[0]
+    assert isinstance(frame, AnsweredFrame)
+    small = AnsweredFrame(
+        **{**vars(frame), "labels": frame.labels[::2, ::2], "confidence": frame.confidence[::2, ::2]}
+    )
+    scored = builder.score(small)
+    assert scored is not None
+    assert scored.labels.shape == (48, 64)
+    assert np.array_equal(scored.labels, np.kron(small.labels, np.ones((2, 2), np.uint8)))
+
+
+def test_the_labelled_bag_is_in_order_of_time_and_complete(case: Case, tmp_path: Path) -> None:
+    case.examined(LabelledBag(tmp_path / "labelled", IMAGE_TOPIC, COMPRESSED_IMAGE, case.truth_names))
+    with Bag(tmp_path / "labelled") as bag:
+        counts = {topic.name: topic.count for topic in bag.topics}
+        times = [message.log_ns for message in bag.messages(list(counts))]
+        labels = [bag.decode_labels(message) for message in bag.messages([LABELS_TOPIC])]
+        words = [read_vocabulary_message(bag.read(m)) for m in bag.messages([VOCABULARY_TOPIC])]
+        revisions = [bag.read(m).vocabulary_revision for m in bag.messages([SUMMARY_TOPIC])]
+        names = bag.label_names()
+        second = bag.label_names(LABELS_TOPIC)
+    assert times == sorted(set(times))
+    assert counts[IMAGE_TOPIC] == counts[TRUTH_TOPIC] == 12
+    assert counts[LABELS_TOPIC] == counts[CONFIDENCE_TOPIC] == counts[OVERLAY_TOPIC] == 10
+    assert counts[VOCABULARY_TOPIC] == counts[LABEL_INFO_TOPIC] == 2
+    assert [(w.revision, w.background) for w in words] == [(1, ()), (2, ("sky",))]
+    assert [c.prompts for c in words[1].classes] == [c.prompts for c in case.vocabularies[1].classes]
+    assert revisions == [1 + (number >= SWITCH) for number in case.labels]
+    assert names == {1: "road", 2: "sky", 3: "red box"}
+    assert second[case.vocabularies[1].by_name("crate").id] == "crate"
+    assert all(np.array_equal(a, b) for a, b in zip(labels, case.labels.values(), strict=True))
+
+
+def test_the_video_shows_the_answered_frames(case: Case, tmp_path: Path) -> None:
+    video = OverlayVideo(tmp_path / "overlay.webm", 5.0, case.vocabularies)
+    case.examined(video)
+    capture = cv2.VideoCapture(str(tmp_path / "overlay.webm"))
+    frames = []
+    while (item := capture.read())[0]:
+        frames.append(item[1])
+    assert len(frames) == 10
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(5.0, abs=0.1)
+    assert len({frame.shape for frame in frames}) == 1
+    assert video.poster is not None
+    assert video.poster.shape == frames[0].shape
+
+
+def test_the_pictures_are_the_best_the_worst_and_those_around_the_change(case: Case) -> None:
+    findings = case.examined()
+    numbers = {picture.figures.number: picture.title for picture in findings.pictures}
+    assert len(numbers) == len(findings.pictures)
+    assert "last frame in vocabulary 1" in numbers[5]
+    assert "first frame in vocabulary 2" in numbers[6]
+    assert numbers[0] == numbers[1] == "Among the best"
+    assert numbers[11] == "Among the worst"
+
+
+def test_without_pictures_outputs_and_following_no_image_is_decoded(case: Case) -> None:
+    def fail() -> np.ndarray:
+        raise AssertionError("an image was decoded")
+
+    case.frames = [
+        AnsweredFrame(**{**vars(frame), "image": fail}) if isinstance(frame, AnsweredFrame) else frame
+        for frame in case.frames
+    ]
+    assert case.examined(pictures=False).pictures == []
+    for wish in ({"pictures": True}, {"pictures": False, "follow": True}):
+        with pytest.raises(AssertionError, match="decoded"):
+            case.examined(**wish)
+
+
+def test_without_truth_there_are_samples_and_no_figures(
+    tmp_path: Path, make_dataset: Callable[..., list[np.ndarray]]
+) -> None:
+    make_dataset(tmp_path / "dataset")
+    for file in [*(tmp_path / "dataset" / "labels").iterdir(), tmp_path / "dataset" / "classes.txt"]:
+        file.unlink()
+    (tmp_path / "dataset" / "labels").rmdir()
+    findings = make_case(tmp_path).examined()
+    assert findings.quality is None
+    assert findings.phases[0].quality is None
+    samples = [picture.figures.number for picture in findings.pictures if picture.title == "Sample"]
+    assert {0, 11} <= set(samples)

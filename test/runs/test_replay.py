@@ -1,0 +1,266 @@
+"""Replays over real topics: into a stand-in that answers after a fixed time, and into the node itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from ovseg_ros.clipseg import Segmenter, load_model
+from ovseg_ros.graph.graph_client import GraphClient
+from ovseg_ros.graph.graph_names import GraphNames
+from ovseg_ros.graph.node_process import ReplayError
+from ovseg_ros.graph.pacing import Pace, Selection
+from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.datasets.dataset import make_bag
+from ovseg_ros.runs.examination import Source
+from ovseg_ros.runs.replay_run import ReplayOptions, ReplayOutcome, run
+from ovseg_ros.vocabulary import VocabularyBuilder
+
+STAND_IN = Path(__file__).with_name("stand_in_node.py")
+TRUTH = {1: "road", 2: "sky", 3: "red box"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_graph() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 101))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield
+
+
+@pytest.fixture(scope="module")
+def raw_bag(tmp_path_factory: pytest.TempPathFactory, make_dataset: Callable[..., Any]) -> Path:
+    """A bag of twelve raw frames with truth, recorded at 20 Hz."""
+    folder = tmp_path_factory.mktemp("bag")
+    make_dataset(folder / "dataset")
+    make_bag(folder / "dataset", folder / "raw", rate=20.0, compressed=False)
+    return folder / "raw"
+
+
+OTHER = GraphNames(namespace="/other")
+"""Where stand-ins are that the module's own must not meet."""
+
+
+@contextmanager
+def stand_in(seconds: float, *rules: str, answers: int = 0) -> Iterator[None]:
+    arguments = [word for rule in rules for word in ("-r", rule)]
+    command = [sys.executable, str(STAND_IN), str(seconds), str(answers), "--ros-args", *arguments]
+    process = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def quick(_own_graph: None) -> Iterator[None]:
+    """A stand-in `/segmenter` that answers at once, for the whole module."""
+    with stand_in(0.0), GraphClient() as client:
+        client.wait_until_active(60.0, lambda: None)
+        yield
+
+
+class Shown:
+    """Takes what a user would be told; `on_progress` is called with stage and steps done."""
+
+    def __init__(self, on_progress: Callable[[str, int], None] = lambda what, done: None) -> None:
+        self.warnings: list[str] = []
+        self._on_progress = on_progress
+
+    def stage(self, what: str, total: int | None = None) -> Any:
+        return nullcontext(lambda done, text: self._on_progress(what, done))
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def attached(bag: Path, shown: Shown | None = None, **options: Any) -> ReplayOutcome:
+    return run(ReplayOptions(bag, attach=True, **{"calls": 0, **options}), shown or Shown())
+
+
+def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: None) -> None:
+    outcome = attached(raw_bag, calls=2)
+    metrics, trace = outcome.metrics, outcome.result.trace
+    assert metrics["frames_in"] == 12
+    assert metrics["frames_out"] + metrics["frames_dropped"] == 12
+    # A machine that is busy with other things may drop some, never the last.
+    assert not np.isnan(trace.latency_ms[-1])
+    assert metrics["frames_not_received"] <= metrics["frames_dropped"]
+    assert all(latency > 0 for latency in trace.latency_ms if not np.isnan(latency))
+    assert metrics["kind"] == "replay"
+    assert metrics["model"] == "stand-in"
+    assert [frame["number"] for frame in metrics["per_frame"]] == list(range(12))
+    for name in ("get_vocabulary", "set_vocabulary"):
+        assert metrics["service_ms"][name]["calls"] >= 2
+    json.dumps(metrics, allow_nan=False)
+    # Thirds of a picture are road, sky and red box; the truth is what it is.
+    meter = QualityMeter(TRUTH)
+    labels = np.repeat(np.uint8([[1 + 3 * column // 64 for column in range(64)]]), 48, axis=0)
+    vocabulary = outcome.findings.phases[0].vocabulary
+    with Bag(raw_bag) as bag:
+        truths = [bag.decode_labels(message) for message in bag.messages(["/ground_truth/labels"])]
+        images = [bag.decode_image(message) for message in bag.messages(["/camera/image"])]
+    answered = [frame["number"] for frame in metrics["per_frame"] if frame["latency_ms"] is not None]
+    for number in answered:
+        meter.update(truths[number], labels, np.full_like(labels, 200), vocabulary, images[number])
+    expected = meter.compute().figures()
+    assert {key: metrics[key] for key in expected} == expected
+
+
+def test_frames_go_out_at_their_times_and_never_early(raw_bag: Path, quick: None) -> None:
+    recorded = attached(raw_bag).result.trace
+    slow = attached(raw_bag, pace=Pace(speed=0.5), selection=Selection(limit=4)).result.trace
+    fixed = attached(raw_bag, pace=Pace(period=0.02), selection=Selection(every=2)).result.trace
+    for trace, period, count in ((recorded, 0.05, 12), (slow, 0.1, 4), (fixed, 0.02, 6)):
+        assert len(trace) == count
+        due = np.arange(count) * period
+        assert np.array(trace.sent_s) == pytest.approx(due + np.array(trace.late_ms) / 1e3, abs=1e-6)
+        assert min(trace.late_ms) >= 0
+
+
+def test_a_slow_node_drops_and_the_rest_is_still_told(raw_bag: Path) -> None:
+    with stand_in(0.4, "__ns:=/other"):
+        metrics = attached(raw_bag, names=OTHER, pace=Pace(period=0.05)).metrics
+    assert metrics["frames_in"] == 12
+    assert 1 <= metrics["frames_out"] < 12
+    assert metrics["frames_dropped"] == 12 - metrics["frames_out"]
+    assert metrics["latency_ms"]["p50"] >= 400
+    assert sum(frame["revision"] is None for frame in metrics["per_frame"]) == metrics["frames_dropped"]
+
+
+def test_a_loop_is_recovered_from(raw_bag: Path, tmp_path: Path, quick: None) -> None:
+    output = tmp_path / "out"
+    selection = Selection(limit=5, passes=3)
+    outcome = attached(raw_bag, pace=Pace(period=0.25), selection=selection, output=output)
+    recovery = outcome.metrics["recovery"]
+    assert outcome.result.pass_starts == [0, 5, 10]
+    assert (recovery["jumps"], recovery["recovered"]) == (2, 2)
+    # A machine that hangs for a whole pass has a stamp on its way twice, and leaves the second out.
+    left_out = outcome.metrics["frames_left_out"]
+    assert recovery["frames_in"] + left_out == 10
+    assert outcome.metrics["frames_in"] + left_out == 15
+    assert (output / "index.html").is_file()
+    with Bag(output / "labelled") as bag:
+        images = list(bag.messages(["/camera/image"]))
+        labels = list(bag.messages(["/segmenter/labels"]))
+    assert len(images) == outcome.metrics["frames_in"]
+    assert len({message.stamp_ns for message in images}) == 5
+    assert [m.log_ns for m in images] == sorted({m.log_ns for m in images})
+    assert len(labels) == outcome.metrics["frames_out"]
+
+
+def test_one_frame_again_and_again_is_not_mistaken_for_another(raw_bag: Path) -> None:
+    with stand_in(0.3, "__ns:=/other"):
+        options = {"names": OTHER, "pace": Pace(period=0.05), "selection": Selection(limit=1, passes=12)}
+        metrics = attached(raw_bag, **options).metrics
+    assert metrics["frames_left_out"] >= 1
+    assert metrics["frames_in"] + metrics["frames_left_out"] == 12
+    assert metrics["frames_out"] == metrics["frames_in"]
+
+
+def test_remapped_names_and_a_namespace(raw_bag: Path) -> None:
+    names = GraphNames("eye", "/front")
+    with stand_in(0.0, "__node:=eye", "__ns:=/front", "image:=/camera/color/image_raw"):
+        metrics = attached(raw_bag, names=names, selection=Selection(limit=3)).metrics
+    assert metrics["frames_out"] >= 1
+
+
+def test_a_node_that_dies_is_told_with_what_it_gave(raw_bag: Path) -> None:
+    # Four answers to the warm-up come first.
+    with stand_in(0.0, "__ns:=/other", answers=4 + 3):
+        options = {"names": OTHER, "pace": Pace(period=0.3), "selection": Selection(passes=0)}
+        outcome = attached(raw_bag, **options)
+    assert "has left the graph" in outcome.result.failure or "not answered" in outcome.result.failure
+    assert 1 <= outcome.metrics["frames_out"] <= 3
+    assert outcome.metrics["failure"]
+
+
+def test_ctrl_c_gives_what_there_is(raw_bag: Path, quick: None) -> None:
+    pressed = False
+
+    def interrupt_soon(what: str, done: int) -> None:
+        nonlocal pressed
+        if what == "playing" and done >= 3 and not pressed:
+            pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+    outcome = attached(raw_bag, Shown(interrupt_soon), selection=Selection(passes=0), calls=5)
+    assert outcome.result.interrupted
+    assert outcome.metrics["interrupted"]
+    assert outcome.metrics["frames_in"] >= 3
+    assert "set_vocabulary" not in outcome.metrics["service_ms"]
+
+
+def test_a_camera_that_runs_already_is_in_the_way(raw_bag: Path, quick: None) -> None:
+    with GraphClient() as camera:
+        camera.open_camera()
+        with pytest.raises(ReplayError, match="publishes on /image too"):
+            attached(raw_bag)
+
+
+def test_without_a_node_there_is_nothing_to_attach_to(raw_bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovseg_ros.graph.connection.ATTACH_TIMEOUT", 1.0)
+    with pytest.raises(ReplayError, match="no node /absent on the graph"):
+        attached(raw_bag, names=GraphNames("absent"))
+
+
+def test_a_node_of_the_same_name_is_not_started_twice(raw_bag: Path, quick: None) -> None:
+    options = ReplayOptions(raw_bag, parameters={"autostart": False})
+    with pytest.raises(ReplayError, match="runs on this graph already; give --attach"):
+        run(options, Shown())
+
+
+def test_the_search_for_the_highest_rate(raw_bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovseg_ros.runs.replay_run.SEARCH_SECONDS", 3.0)
+    with stand_in(0.01, "__ns:=/other"):
+        metrics = attached(raw_bag, names=OTHER, find_rate=True).metrics
+    search = metrics["rate_search"]
+    assert search["bursts"]
+    assert all(burst["frames_out"] <= burst["frames_in"] for burst in search["bursts"])
+    # No machine makes it faster than the node.
+    assert search["held"] is None or search["held"] <= 1.1 / 0.01
+
+
+@pytest.mark.timeout(300)
+def test_online_and_offline_say_the_same_of_the_same_frames(raw_bag: Path, tiny_model_dir: Path) -> None:
+    parameters = {"model.name": str(tiny_model_dir), "model.device": "cpu", "model.precision": "float32"}
+    shown = Shown()
+    options = ReplayOptions(raw_bag, names=OTHER, parameters=parameters, calls=0, pace=Pace(period=0.2))
+    outcome = run(options, shown)
+    metrics = outcome.metrics
+    answered = [frame["number"] for frame in metrics["per_frame"] if frame["latency_ms"] is not None]
+    assert answered
+    assert not shown.warnings
+
+    segmenter = Segmenter(load_model(str(tiny_model_dir), device="cpu", precision="float32"))
+    vocabulary = VocabularyBuilder().build(list(TRUTH.values()))
+    classifier = segmenter.encode(vocabulary)
+    meter = QualityMeter(TRUTH)
+    with Bag(raw_bag) as bag:
+        source = Source.choose(bag, None, None, Selection())
+        for number, frame in enumerate(source.recording.frames()):
+            if number in answered:
+                found = segmenter.segment(bag.decode_image(frame.image), classifier)
+                assert frame.truth is not None
+                meter.update(bag.decode_labels(frame.truth), found.labels, found.confidence, vocabulary)
+    expected = meter.compute().figures()
+    assert metrics["miou"] == pytest.approx(expected["miou"], abs=1e-9)
+    assert metrics["confusion"] == expected["confusion"]
+    # The node knows the time of the bag, so it can tell its own latency.
+    assert float(outcome.result.node["latency p50 (ms)"]) >= 0
