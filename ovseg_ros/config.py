@@ -116,7 +116,13 @@ def option(
         path: what a string that is a path must lead to on the command line; the string may be empty.
         check: says what else is wrong with a value, None where nothing is.
     """
-    metadata = {"help": help, "bounds": bounds, "unit": unit, "choices": choices, "changes": changes}
+    metadata: dict[str, object] = {
+        "help": help,
+        "bounds": bounds,
+        "unit": unit,
+        "choices": choices,
+        "changes": changes,
+    }
     metadata |= {"flags": flags, "path": path, "check": check}
     return field(default=default, metadata=metadata)
 

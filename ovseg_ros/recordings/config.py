@@ -1,4 +1,4 @@
-"""Which part of a recording is read, and where its ground truth is: options of every command that reads one."""
+"""Which part of a recording is read, and where its ground truth is: options of all commands that read one."""
 
 from dataclasses import dataclass
 
@@ -35,8 +35,8 @@ class TruthConfig:
     )
     labels_folder: str = option(
         "",
-        "Folder with label images (PNG) in place of a topic. Their names end in the time stamp of their frame "
-        "in nanoseconds; classes.txt or classes.json is beside them.",
+        "Folder with label images (PNG) in place of a topic. Their names end in the time stamp of their "
+        "frame in nanoseconds; classes.txt or classes.json is beside them.",
         path="folder",
     )
     label_names: str = option(
