@@ -35,6 +35,7 @@ class Option:
     name: str
     default: Value
     help: str
+    node_help: str
     bounds: tuple[float, float] | None
     unit: str
     choices: tuple[str, ...]
@@ -55,7 +56,10 @@ class Option:
         if isinstance(self.default, str):
             return "a string"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
-        return f"{kind} from {self.bounds[0]:g} to {self.bounds[1]:g}" if self.bounds else kind
+        if self.bounds is None:
+            return kind
+        low, high = self.bounds
+        return f"{kind} from {low:g} to {high:g}" if math.isfinite(high) else f"{kind} of at least {low:g}"
 
     def checked(self, value: object) -> Value:
         """`value` in the option's own type.
@@ -95,6 +99,7 @@ def option(
     default: ValueT,
     help: str,
     *,
+    node_help: str = "",
     bounds: tuple[float, float] | None = None,
     unit: str = "",
     choices: tuple[str, ...] = (),
@@ -108,7 +113,8 @@ def option(
     Args:
         default: also tells the type.
         help: what it is, in a sentence or more; shown in help texts, YAML, docs and parameter descriptions.
-        bounds: least and greatest number.
+        node_help: what more there is to know where it is a parameter of the node.
+        bounds: least and greatest number; infinite where there is none.
         unit: of a number, such as "s" or "pixels".
         choices: the strings that are allowed.
         changes: while the node is in which state it may change.
@@ -116,13 +122,8 @@ def option(
         path: what a string that is a path must lead to on the command line; the string may be empty.
         check: says what else is wrong with a value, None where nothing is.
     """
-    metadata: dict[str, object] = {
-        "help": help,
-        "bounds": bounds,
-        "unit": unit,
-        "choices": choices,
-        "changes": changes,
-    }
+    metadata: dict[str, object] = {"help": help, "node_help": node_help, "bounds": bounds, "unit": unit}
+    metadata |= {"choices": choices, "changes": changes}
     metadata |= {"flags": flags, "path": path, "check": check}
     return field(default=default, metadata=metadata)
 

@@ -58,8 +58,7 @@ class MethodConfig:
 
     name: str = option(
         "clipseg",
-        "The method: clipseg, or a baseline: vanilla, maskclip, clearclip, sclip, naclip, gem, resclip, "
-        "scclip, rfclip.",
+        "The method: clipseg, or a baseline to compare it with.",
         choices=(
             *("clipseg", "vanilla", "maskclip", "clearclip", "sclip", "naclip"),
             *("gem", "resclip", "scclip", "rfclip"),

@@ -9,19 +9,7 @@ from rclpy.parameter import Parameter
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.settings import SPECIFICATIONS, Settings
 from ovseg_ros.node.specification import ParameterError, Phase, Specification, Value
-
-RESET_BY: Mapping[str, Mapping[str, Value]] = {
-    "vocabulary.file": {
-        "vocabulary.classes": (),
-        "vocabulary.background": (),
-        "vocabulary.threshold": -1.0,
-        "vocabulary.costs": (),
-        "vocabulary.default_cost": -1,
-    },
-    "vocabulary.classes": {"vocabulary.costs": ()},
-}
-"""Setting one of these sets back what is not given with it: parameters that would hide a new file, and costs
-that would name classes which are gone."""
+from ovseg_ros.vocabulary.config import RESET_BY
 
 
 class Parameters:

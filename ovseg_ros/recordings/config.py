@@ -1,5 +1,6 @@
 """Which part of a recording is read, and where its ground truth is: options of all commands that read one."""
 
+import math
 from dataclasses import dataclass
 
 from ovseg_ros.config import option
@@ -9,11 +10,14 @@ from ovseg_ros.config import option
 class SelectionConfig:
     """Which frames of a recording are taken: from `start` to `end`, of these every n-th, at most `limit`."""
 
-    every: int = option(1, "Take every n-th frame.", bounds=(1, 1_000_000))
-    limit: int = option(0, "Take at most this many frames; 0: all.", bounds=(0, 1_000_000_000))
-    start: float = option(0.0, "Begin this long after the first message.", bounds=(0, 1e9), unit="s")
+    every: int = option(1, "Take every n-th frame.", bounds=(1, math.inf))
+    limit: int = option(0, "Take at most this many frames; 0: all.", bounds=(0, math.inf))
+    start: float = option(0.0, "Begin this long after the first message.", bounds=(0, math.inf), unit="s")
     end: float = option(
-        0.0, "End this long after the first message; 0: at the recording's end.", bounds=(0, 1e9), unit="s"
+        0.0,
+        "End this long after the first message; 0: at the recording's end.",
+        bounds=(0, math.inf),
+        unit="s",
     )
 
 
