@@ -13,7 +13,7 @@ from ovseg_ros.node.settings import Settings
 from ovseg_ros.paths import share_directory
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.runs.demo import COLORS_FILE, SAMPLE_BAG
-from ovseg_ros.runs.wording import truth_words
+from ovseg_ros.runs.prompts import truth_prompts
 from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder, load_vocabulary
 from training.catalogue import KINDS
 
@@ -46,7 +46,7 @@ def test_the_colors_are_of_the_bags_own_things(bag: Bag) -> None:
 def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
     segmenter = Segmenter(load_model("ovseg-tiny", precision="float32"))
     names = bag.label_names()
-    vocabulary = VocabularyBuilder().build(truth_words(names).classes)
+    vocabulary = VocabularyBuilder().build(truth_prompts(names))
     mapping = TruthMapping.by_name(names, vocabulary)
     classifier = segmenter.encode(vocabulary)
     images = list(islice(bag.messages(["/camera/image/compressed"]), 0, 101, 20))
@@ -66,7 +66,7 @@ def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
 def test_things_of_the_sample_bag_are_located_and_others_are_not(bag: Bag) -> None:
     """Of the ten largest things eight, each in the frame where it is largest; absent ones seldom."""
     segmenter, names = Segmenter(load_model("ovseg-tiny", precision="float32")), bag.label_names()
-    classifier = segmenter.encode(VocabularyBuilder().build(truth_words(names).classes))
+    classifier = segmenter.encode(VocabularyBuilder().build(truth_prompts(names)))
     images = list(bag.messages(["/camera/image/compressed"]))
     truths = [bag.decode_labels(truth) for truth in bag.messages(["/ground_truth/labels"])]
     pixels = np.array([np.bincount(truth.ravel(), minlength=256) for truth in truths])[:, list(names)]

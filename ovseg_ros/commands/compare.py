@@ -48,6 +48,7 @@ def compare(
     label_names: options.LabelNames = None,
     mapping: options.Mapping = None,
     vocabulary: options.Vocabulary = None,
+    classes: options.Classes = None,
     background: options.Background = None,
     templates: options.Templates = "auto",
     model: options.Model = "ViT-B-16",
@@ -85,41 +86,24 @@ def compare(
 
     Exit status: 0 all went well, 1 something failed (the rest is counted), 2 bad usage, 130 interrupted.
     """
+    from ovseg_ros.clipseg.config import EngineConfig, MethodConfig, ModelConfig
     from ovseg_ros.commands.compare_output import report, write
-    from ovseg_ros.recordings.source import FramePart
-    from ovseg_ros.runs.compare_run import CompareOptions, run
-    from ovseg_ros.runs.setup import ModelChoice, Recording, WordChoice
+    from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+    from ovseg_ros.runs.compare_run import compare as run
+    from ovseg_ros.runs.config import CompareConfig
 
-    part = FramePart(every, limit)
-    prompts = None if background is None else tuple(_split(",".join(background)))
     outcome = run(
-        CompareOptions(
-            recording=Recording(
-                source,
-                topic=topic,
-                labels_topic=labels_topic,
-                label_names=label_names,
-                layout=layout,
-                split=split,
-                part=part,
-            ),
-            words=WordChoice(vocabulary, prompts, mapping=mapping),
-            model=ModelChoice(
-                model,
-                weights,
-                device=device,
-                precision=precision,
-                short_side=short_side,
-                templates=templates,
-                download=download,
-            ),
-            methods=tuple(_split(methods or "")),
-            ablate=ablate,
-            reference=reference,
-            draws=draws,
-            seed=seed,
+        source,
+        EngineConfig(
+            ModelConfig(model, weights, download, device, precision),
+            MethodConfig(short_side=short_side),
+            vocabulary=options.vocabulary_config(vocabulary, classes, background, None, templates),
         ),
-        console.Stages("frames"),
+        RecordingConfig(topic or "", layout or "", split or ""),
+        TruthConfig(labels_topic or "", label_names=str(label_names or ""), mapping=str(mapping or "")),
+        SelectionConfig(every, limit or 0),
+        CompareConfig(methods or "", ablate, reference or "", draws, seed),
+        console.ProgressBars(),
     )
     report(outcome)
     write(outcome, {"json": json_file, "md": markdown_file, "svg": plot_file}, output)
@@ -130,7 +114,3 @@ def compare(
     if found.left_out:
         console.error(f"{len(found.left_out)} frames were left out; the first: {found.left_out[0]}")
         raise typer.Exit(1)
-
-
-def _split(text: str) -> list[str]:
-    return [entry.strip() for entry in text.split(",")] if text else []

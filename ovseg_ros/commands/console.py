@@ -1,6 +1,6 @@
 """What the commands say: results on stdout, warnings and progress on stderr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from ovseg_ros.runs.progress import Advance
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -47,21 +49,21 @@ def progress_bar(unit: str) -> Progress:
     )
 
 
-class Stages:
-    """The stages of a long run as progress bars on stderr, in `unit`s."""
+class ProgressBars:
+    """The progress of a run as bars on stderr, in `unit`s a second."""
 
-    def __init__(self, unit: str) -> None:
+    def __init__(self, unit: str = "frames") -> None:
         self._unit = unit
 
     @contextmanager
-    def stage(self, what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-        """A part of the run, of about so many steps; the function that it gives takes one step."""
+    def stage(self, what: str, total: int | None = None) -> Iterator[Advance]:
+        """A bar for a stage of about `total` steps."""
         with progress_bar(self._unit) as progress:
             task = progress.add_task(what, total=total)
-            yield lambda: progress.advance(task)
+            yield lambda steps=1, text="": progress.update(task, advance=steps, description=text or None)
 
     def warn(self, text: str) -> None:
-        """Something that the user should know."""
+        """Report on stderr something that the user should know."""
         warning(text)
 
 

@@ -46,6 +46,7 @@ def evaluate(
     ] = 0.0,
     mapping: options.Mapping = None,
     vocabulary: options.Vocabulary = None,
+    classes: options.Classes = None,
     background: options.Background = None,
     threshold: options.Threshold = None,
     templates: options.Templates = "auto",
@@ -130,40 +131,42 @@ def evaluate(
 ) -> None:
     """Measure the quality on a recording with ground truth: every frame, offline, the same figures each time.
 
-    Example: ovseg evaluate drive/ --vocabulary "road; street, person; pedestrian, car" --output out/drive
+    Example: ovseg evaluate drive/ --classes "road; street, person; pedestrian, car" --output out/drive
 
     Exit status: 0 all went well, 1 something failed, 2 bad usage, 130 interrupted (what there is is written).
     """
-    if calibrate and predictions:
-        raise typer.BadParameter("--calibrate needs the model's scores; leave out --predictions")
-    if smoothing and predictions:
-        raise typer.BadParameter("--smoothing needs the model's scores; leave out --predictions")
-    if smoothing and calibrate:
-        raise typer.BadParameter("--calibrate fits to each frame alone; leave out --smoothing")
-    if start is not None and end is not None and start >= end:
-        raise typer.BadParameter(f"--start {start:g} is not before --end {end:g}")
+    from ovseg_ros.clipseg.config import EngineConfig, MethodConfig, ModelConfig, OutputConfig
+    from ovseg_ros.config import ConfigError
+    from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+    from ovseg_ros.runs.config import EvaluateConfig
+    from ovseg_ros.runs.evaluate import evaluate as run
 
-    from ovseg_ros.recordings.source import FramePart
-    from ovseg_ros.runs.evaluate import run
-    from ovseg_ros.runs.setup import EvaluateOptions, ModelChoice, Recording, WordChoice
-
-    prompts = None if background is None else tuple(_split(background))
-    part = FramePart(every, limit, start, end)
-    outcome = run(
-        EvaluateOptions(
-            Recording(source, topic, labels_topic, labels_folder, label_names, slop, layout, split, part),
-            WordChoice(vocabulary, prompts, threshold, mapping),
-            ModelChoice(model, weights, device, precision, method, short_side, templates, download),
-            predictions,
-            smoothing,
-            calibrate,
-            parameters,
-            workers,
-            output,
-            write_labels,
-        ),
-        console.Stages("frames"),
-    )
+    try:
+        outcome = run(
+            source,
+            EngineConfig(
+                ModelConfig(model, weights, download, device, precision),
+                MethodConfig(method, short_side),
+                OutputConfig(smoothing=smoothing),
+                options.vocabulary_config(vocabulary, classes, background, threshold, templates),
+            ),
+            RecordingConfig(topic or "", layout or "", split or ""),
+            TruthConfig(
+                labels_topic or "", str(labels_folder or ""), str(label_names or ""), str(mapping or ""), slop
+            ),
+            SelectionConfig(every, limit or 0, start or 0.0, end or 0.0),
+            EvaluateConfig(
+                predictions or "",
+                calibrate,
+                str(parameters or ""),
+                workers,
+                str(output or ""),
+                str(write_labels or ""),
+            ),
+            console.ProgressBars(),
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(outcome.metrics, indent=2, ensure_ascii=False, allow_nan=False)
@@ -218,7 +221,3 @@ def _tell_calibration(fitted: dict[str, Any], percent: Callable[[float | None], 
         f"fitted: method.logit_scale {scale:.4f} (temperature {fitted['temperature']:.3f}), "
         f"vocabulary.threshold {fitted['threshold']:.4f}"
     )
-
-
-def _split(texts: list[str]) -> list[str]:
-    return [entry.strip() for text in texts for entry in text.split(",")]

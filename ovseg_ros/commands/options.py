@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ovseg_ros.vocabulary.config import VocabularyConfig
+
 _TRUTH, _WORDS, _MODEL, _INPUT, _OUTPUT = "Ground truth", "Words", "Model", "Input", "Output"
 
 LabelsTopic = Annotated[
@@ -32,8 +34,16 @@ Mapping = Annotated[
 Vocabulary = Annotated[
     str | None,
     typer.Option(
-        help="A vocabulary file, a name that ships, or 'road, person; pedestrian, car'. The names of the "
-        "ground truth where none is given.",
+        help="A vocabulary file, or the name of one that ships. The names of the ground truth where neither "
+        "a vocabulary nor classes are given.",
+        rich_help_panel=_WORDS,
+    ),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The classes, in place of a vocabulary file: separated by commas, synonyms by semicolons, as in "
+        "'road, person; pedestrian'. May be given several times.",
         rich_help_panel=_WORDS,
     ),
 ]
@@ -93,3 +103,24 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Take at most N frames.",
 Json = Annotated[
     Path | None, typer.Option("--json", help="Write the numbers to this file.", rich_help_panel=_OUTPUT)
 ]
+
+
+def vocabulary_config(
+    vocabulary: str | None,
+    classes: list[str] | None,
+    background: list[str] | None,
+    threshold: float | None,
+    templates: str = "auto",
+) -> VocabularyConfig:
+    """The words that these options describe; no file where none is given."""
+    return VocabularyConfig(
+        file=vocabulary or "",
+        classes=_split(classes or []),
+        background=_split(background or []),
+        threshold=-1.0 if threshold is None else threshold,
+        templates=templates,
+    )
+
+
+def _split(texts: list[str]) -> tuple[str, ...]:
+    return tuple(entry.strip() for text in texts for entry in text.split(","))

@@ -1,8 +1,6 @@
 """`ovseg segment`: label the pixels of images, videos and bags in the words of the user."""
 
 import json
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +9,7 @@ import typer
 from ovseg_ros.commands import console, options
 
 if TYPE_CHECKING:
-    from ovseg_ros.recordings.inputs import Source
-    from ovseg_ros.runs.tally import Tally
-    from ovseg_ros.vocabulary import Vocabulary
+    from ovseg_ros.runs.segment import SegmentOutcome
 
 _WORDS, _MODEL, _INPUT, _OUTPUT = "Words", "Model", "Input", "Output"
 
@@ -91,71 +87,50 @@ def segment(
 
     Exit status: 0 all went well, 1 something failed (the rest is done), 2 bad usage, 130 interrupted.
     """
-    from ovseg_ros.recordings.inputs import Selection, find_sources
-    from ovseg_ros.recordings.label_files import write_classes
-    from ovseg_ros.runs.segment_outputs import OutputOptions
+    if vocabulary is not None and classes is not None:
+        raise typer.BadParameter("give either --classes or --vocabulary, not both")
 
-    words = _vocabulary(vocabulary, classes, background, threshold)
-    sources = find_sources(inputs, output, Selection(every, limit), topic)
-    wanted = OutputOptions(output, overlay, labels, confidence, alpha)
+    from ovseg_ros.clipseg.config import EngineConfig, MethodConfig, ModelConfig, OutputConfig
+    from ovseg_ros.config import ConfigError
+    from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig
+    from ovseg_ros.runs.config import SegmentConfig
+    from ovseg_ros.runs.segment import segment as run
 
-    from ovseg_ros.clipseg import Segmenter, load_model
-    from ovseg_ros.runs.segment_run import segment_all
-
-    with console.err.status("loading the model"):
-        clip = load_model(model, weights, allow_download=download, device=device, precision=precision)
-        segmenter = Segmenter(clip, method, short_side=short_side)
-    with console.err.status("encoding the words"):
-        classifier = segmenter.encode(words)
-
-    write_classes(output / "classes.json", words)
-    results: list[tuple[Source, Tally]] = []
-    started = time.perf_counter()
-    interrupted = False
     try:
-        segment_all(sources, segmenter, classifier, wanted, results)
-    except KeyboardInterrupt:
-        interrupted = True
-    _report(results, words, segmenter.description, output, time.perf_counter() - started, json_file)
-    if interrupted:
-        console.warning(f"interrupted after {len(results)} of {len(sources)} inputs")
+        outcome = run(
+            inputs,
+            EngineConfig(
+                ModelConfig(model, weights, download, device, precision),
+                MethodConfig(method, short_side),
+                OutputConfig(overlay_alpha=alpha),
+                options.vocabulary_config(vocabulary, classes, background, threshold),
+            ),
+            RecordingConfig(topic or ""),
+            SelectionConfig(every, limit or 0),
+            SegmentConfig(str(output), overlay, labels, confidence),
+            console.ProgressBars(),
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    _report(outcome, output, json_file)
+    if outcome.interrupted:
+        console.warning(f"interrupted after {len(outcome.results)} of {outcome.sources} inputs")
         raise typer.Exit(130)
-    if any(tally.failures for _, tally in results):
+    if any(statistics.failures for _, statistics in outcome.results):
         raise typer.Exit(1)
 
 
-def _vocabulary(
-    source: str | None, classes: list[str] | None, background: list[str] | None, threshold: float | None
-) -> "Vocabulary":
-    from ovseg_ros.vocabulary import VocabularyBuilder, load_vocabulary, shipped_vocabularies
+def _report(outcome: "SegmentOutcome", output: Path, json_file: Path | None) -> None:
+    from ovseg_ros.runs.class_statistics import (
+        ClassStatistics,
+        as_json,
+        class_table,
+        milliseconds,
+        source_table,
+    )
 
-    if (source is None) == (classes is None):
-        raise typer.BadParameter(
-            "give either --classes or --vocabulary; shipped vocabularies: "
-            + ", ".join(shipped_vocabularies())
-        )
-    prompts = None if background is None else _split(background)
-    builder = VocabularyBuilder()
-    if source is not None:
-        return load_vocabulary(source, builder, background=prompts, threshold=threshold)
-    return builder.build(_split(classes or []), background=prompts or (), threshold=threshold)
-
-
-def _split(texts: Sequence[str]) -> list[str]:
-    return [entry.strip() for text in texts for entry in text.split(",")]
-
-
-def _report(
-    results: "Sequence[tuple[Source, Tally]]",
-    words: "Vocabulary",
-    setup: dict[str, str],
-    output: Path,
-    seconds: float,
-    json_file: Path | None,
-) -> None:
-    from ovseg_ros.runs.tally import Tally, as_json, class_table, milliseconds, source_table
-
-    total = Tally.merged([tally for _, tally in results])
+    results, words, setup, seconds = outcome.results, outcome.vocabulary, outcome.setup, outcome.seconds
+    total = ClassStatistics.merged([statistics for _, statistics in results])
     if len(results) > 1:
         console.out.print(source_table(results, words))
     if total.frames:

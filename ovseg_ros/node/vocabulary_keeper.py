@@ -8,8 +8,8 @@ from builtin_interfaces.msg import Time
 
 from ovseg_ros.node.settings import VocabularySettings
 from ovseg_ros.node.specification import Value
-from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, load_vocabulary
-from ovseg_ros.vocabulary.phrases import quote
+from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, build_vocabulary
+from ovseg_ros.vocabulary.config import VocabularyConfig
 
 REMEMBERED = 100
 """So many vocabularies may be answered for at a time."""
@@ -131,29 +131,7 @@ class VocabularyKeeper:
             return self._newest.threshold if asked < 0 else round(asked, 6)
 
     def _from_settings(self, settings: VocabularySettings, builder: VocabularyBuilder) -> Vocabulary:
-        threshold = None if settings.threshold < 0 else settings.threshold
-        costs = dict(map(_cost_entry, settings.costs))
-        default_cost = None if settings.default_cost < 0 else settings.default_cost
-        if settings.classes:
-            return builder.build(
-                settings.classes,
-                background=settings.background,
-                threshold=self._threshold(settings.threshold),
-                costs=costs,
-                default_cost=default_cost or 0,
-            )
-        if not settings.file:
-            raise VocabularyError(
-                "there is no vocabulary: set vocabulary.classes, vocabulary.file, or call set_vocabulary"
-            )
-        return load_vocabulary(
-            settings.file,
-            builder,
-            background=settings.background or None,
-            threshold=threshold,
-            costs=costs,
-            default_cost=default_cost,
-        )
+        return build_vocabulary(VocabularyConfig(**vars(settings)), builder, threshold=self._threshold(-1))
 
 
 def as_parameters(vocabulary: Vocabulary) -> dict[str, Value]:
@@ -177,14 +155,3 @@ def _costs_by_name(classes: Sequence[str], costs: Sequence[int]) -> dict[str, in
             "(-1 for none), or none"
         )
     return {entry.split(";")[0]: cost for entry, cost in zip(classes, costs, strict=False) if cost != -1}
-
-
-def _cost_entry(entry: str) -> tuple[str, int]:
-    """Name and cost of an entry of the parameter vocabulary.costs."""
-    name, _, cost = entry.rpartition(":")
-    if not name.strip() or not cost.strip().isdecimal():
-        raise VocabularyError(
-            f"the entry {quote(entry)} of vocabulary.costs is not of the form 'person: 254', expected the "
-            "name of a class and a whole number 0..254"
-        )
-    return name, int(cost)

@@ -186,7 +186,7 @@ class Tally:
         return dict(zip(names, ious, strict=True))
 
 
-def compare(
+def compare_frames(
     frames: Iterable[SourceFrame],
     contest: Contest,
     tally: Tally,

@@ -1,17 +1,28 @@
 """`ovseg compare`: from the options to the comparison."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import takewhile
+from pathlib import Path
 
 from ovseg_ros.clipseg import METHODS, Classifier, ClipModel, Method, Segmenter
+from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.clipseg.methods import find_method
 from ovseg_ros.metrics import bootstrap
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.runs.ablation import variants
-from ovseg_ros.runs.compare import CompareError, Comparison, Tally, compare
+from ovseg_ros.runs.compare import CompareError, Comparison, Tally, compare_frames
+from ovseg_ros.runs.config import CompareConfig
 from ovseg_ros.runs.contest import Contest, SharedContest, WholeContest
-from ovseg_ros.runs.evaluate import Show
-from ovseg_ros.runs.setup import ModelChoice, Recording, WordChoice
+from ovseg_ros.runs.progress import Progress
+from ovseg_ros.runs.setup import (
+    ModelChoice,
+    Recording,
+    WordChoice,
+    model_choice,
+    recording_of,
+    word_choice,
+)
 from ovseg_ros.runs.surroundings import Interruption
 
 WHOLE = (
@@ -38,8 +49,8 @@ class CompareOptions:
     """
 
     recording: Recording
-    words: WordChoice = field(default_factory=WordChoice)
-    model: ModelChoice = field(default_factory=ModelChoice)
+    words: WordChoice
+    model: ModelChoice
     methods: tuple[str, ...] = ()
     ablate: bool = False
     reference: str | None = None
@@ -56,27 +67,45 @@ class CompareOutcome:
     timing: str
 
 
-def run(options: CompareOptions, show: Show) -> CompareOutcome:
+def compare(
+    path: Path,
+    engine: EngineConfig,
+    recording: RecordingConfig,
+    truth: TruthConfig,
+    selection: SelectionConfig,
+    config: CompareConfig,
+    progress: Progress,
+) -> CompareOutcome:
     """Label every frame by every method. Ctrl-C ends the run with what it has.
 
     Raises OvsegError on whatever the user can mend.
     """
+    options = CompareOptions(
+        recording_of(path, recording, truth, selection),
+        word_choice(engine.vocabulary, truth),
+        model_choice(engine),
+        tuple(entry.strip() for entry in config.methods.split(",")) if config.methods else (),
+        config.ablate,
+        config.reference or None,
+        config.draws,
+        config.seed,
+    )
     _check(options.methods)
     with options.recording.open(messages=False) as source:
         words = options.words.build(source.truth_names)
         mapping = options.words.meter(source.truth_names, [words]).mapping(words)
-        with show.stage("loading the model"):
+        with progress.stage("loading the model"):
             segmenter, classifier = options.model.load(words)
             chosen = _rows(options.methods, options.ablate, segmenter.model)
             reference = _reference(options.reference, chosen)
             contest = _contest(options, segmenter, classifier, chosen)
         tally = Tally([method.name for method in chosen], mapping)
         part = options.recording.part
-        with Interruption() as wish, show.stage("comparing", source.expected(part)) as advance:
+        with Interruption() as wish, progress.stage("comparing", source.expected(part)) as advance:
             frames = takewhile(lambda frame: not wish.requested, source.frames(part))
-            left_out, interrupted = compare(frames, contest, tally, on_frame=advance)
+            left_out, interrupted = compare_frames(frames, contest, tally, on_frame=advance)
         for warning in source.warnings:
-            show.warn(warning)
+            progress.warn(warning)
     found = tally.compute(
         reference,
         left_out=left_out,

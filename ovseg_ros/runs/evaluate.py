@@ -1,42 +1,37 @@
 """`ovseg evaluate`: a recording measured offline, from the options to the report."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from ovseg_ros.clipseg import Classifier, Segmenter, Smoother
+from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.clipseg.peak_memory import start_peak
+from ovseg_ros.config import ConfigError
 from ovseg_ros.graph.pacing import USUAL_RATE
 from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
 from ovseg_ros.recordings.labelled_bag import LabelledBag
 from ovseg_ros.recordings.source import BagSource, DatasetSource, SourceError, SourceFrame
 from ovseg_ros.report.page import Media, Video, write_run
 from ovseg_ros.runs.calibrate import Calibrator, Fit, Recalibrated
+from ovseg_ros.runs.config import EvaluateConfig
 from ovseg_ros.runs.findings import Findings, FindingsBuilder, FrameOutput
-from ovseg_ros.runs.loop import Labeller, ModelLabeller, OfflineRun, evaluate
+from ovseg_ros.runs.loop import Labeller, ModelLabeller, OfflineRun, evaluate_frames
 from ovseg_ros.runs.output_folder import prepare
 from ovseg_ros.runs.overlay_video import OverlayVideo
+from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.recorded_labels import FolderLabels, TopicLabels
-from ovseg_ros.runs.setup import EvaluateOptions
+from ovseg_ros.runs.setup import EvaluateOptions, model_choice, recording_of, word_choice
 from ovseg_ros.runs.summary import collect, command, latency_figures
 from ovseg_ros.runs.surroundings import Interruption
-
-
-class Show(Protocol):
-    """What tells the user how far the run is."""
-
-    def stage(self, what: str, total: int | None = None) -> AbstractContextManager[Callable[[], None]]:
-        """A part of the run, of about so many steps; the function that it gives takes one step."""
-
-    def warn(self, text: str) -> None:
-        """Something that the user should know."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +43,53 @@ class EvaluateOutcome:
     interrupted: bool
 
 
-def run(options: EvaluateOptions, show: Show) -> EvaluateOutcome:
-    """Label, measure, and write what is asked for. Ctrl-C ends the run with what it has.
+def evaluate(
+    path: Path,
+    engine: EngineConfig,
+    recording: RecordingConfig,
+    truth: TruthConfig,
+    selection: SelectionConfig,
+    config: EvaluateConfig,
+    progress: Progress,
+) -> EvaluateOutcome:
+    """Label and score the frames of a recording, and write what is asked for. Ctrl-C ends the run with what
+    it has.
 
-    Raises OvsegError on whatever the user can mend.
+    Raises ConfigError on options that contradict each other, OvsegError on whatever the user can mend.
     """
-    if options.output is not None:
-        prepare(options.output, command())
+    _check(engine, selection, config)
+    output = Path(config.output) if config.output else None
+    if output is not None:
+        prepare(output, command())
+    options = EvaluateOptions(
+        recording_of(path, recording, truth, selection),
+        word_choice(engine.vocabulary, truth),
+        model_choice(engine),
+        config.predictions or None,
+        engine.output.smoothing,
+        config.calibrate,
+        Path(config.parameters) if config.parameters else None,
+        config.workers,
+        output,
+        Path(config.write_labels) if config.write_labels else None,
+    )
     with ExitStack() as stack:
-        return _Run(options, show, stack).run()
+        return _Run(options, progress, stack).run()
+
+
+def _check(engine: EngineConfig, selection: SelectionConfig, config: EvaluateConfig) -> None:
+    if config.calibrate and config.predictions:
+        raise ConfigError("--calibrate needs the model's scores; leave out --predictions")
+    if engine.output.smoothing and config.predictions:
+        raise ConfigError("--smoothing needs the model's scores; leave out --predictions")
+    if engine.output.smoothing and config.calibrate:
+        raise ConfigError("--calibrate fits to each frame alone; leave out --smoothing")
+    if selection.end and selection.start >= selection.end:
+        raise ConfigError(f"--start {selection.start:g} is not before --end {selection.end:g}")
 
 
 class _Run:
-    def __init__(self, options: EvaluateOptions, show: Show, stack: ExitStack) -> None:
+    def __init__(self, options: EvaluateOptions, show: Progress, stack: ExitStack) -> None:
         self._options = options
         self._show = show
         self._part = options.recording.part
@@ -113,7 +142,7 @@ class _Run:
         predictions = self._options.predictions
         if predictions is None:
             return None
-        named = self._options.words.build({}) if self._options.words.vocabulary else None
+        named = self._options.words.build({}) if self._options.words.given else None
         if Path(predictions).is_dir():
             return FolderLabels(LabelFolder(Path(predictions)), named)
         if not isinstance(self._source, BagSource):
@@ -179,7 +208,7 @@ class _Run:
         if options.write_labels is not None:
             writer = LabelWriter(options.write_labels, self._vocabularies[0])
         with self._show.stage("evaluating", expected) as advance:
-            outcome = evaluate(
+            outcome = evaluate_frames(
                 self._frames(),
                 self._labeller(again),
                 builder,

@@ -116,7 +116,7 @@ class OfflineRun:
     left_out: list[str]
 
 
-def evaluate(
+def evaluate_frames(
     frames: Iterable[SourceFrame],
     labeller: Labeller[PreparedT],
     builder: FindingsBuilder,

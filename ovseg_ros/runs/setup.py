@@ -4,17 +4,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ovseg_ros.clipseg import Classifier, Segmenter, load_model
+from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.metrics import MappingError, read_mapping
 from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.dataset import open_dataset
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.source import BagSource, DatasetSource, FramePart
 from ovseg_ros.recordings.storage import SUFFIXES
-from ovseg_ros.runs.wording import truth_words
-from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, load_vocabulary
-from ovseg_ros.vocabulary.files import find_vocabulary
-from ovseg_ros.vocabulary.phrases import label_key
+from ovseg_ros.runs.prompts import prompts_of_run
+from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, build_vocabulary
+from ovseg_ros.vocabulary.config import VocabularyConfig
 
 
 @dataclass(frozen=True)
@@ -68,38 +69,19 @@ class Recording:
 
 @dataclass(frozen=True)
 class WordChoice:
-    """The words, and how the truth's names belong to them.
+    """The words, and how the truth's names belong to them (a file as `metrics.read_mapping` reads it)."""
 
-    Attributes:
-        vocabulary: a file, a shipped name, or "road, person; pedestrian"; None: the truth's own names.
-        background: prompts instead of the vocabulary's; None: the vocabulary's.
-        threshold: 0..1, instead of the vocabulary's; None: the vocabulary's.
-        mapping: a file as `metrics.read_mapping` reads it.
-    """
-
-    vocabulary: str | None = None
-    background: tuple[str, ...] | None = None
-    threshold: float | None = None
+    config: VocabularyConfig
     mapping: Path | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there are words beside those of the truth."""
+        return bool(self.config.classes or self.config.file)
 
     def build(self, truth_names: dict[int, str]) -> Vocabulary:
         """The vocabulary. Raises VocabularyError."""
-        builder = VocabularyBuilder()
-        try:
-            path = find_vocabulary(self.vocabulary) if self.vocabulary else None
-        except VocabularyError:
-            # A text without comma that looks like a file was meant as one.
-            if self.vocabulary and ("/" in self.vocabulary or Path(self.vocabulary).suffix):
-                raise
-            path = None
-        if path is not None:
-            return load_vocabulary(path, builder, background=self.background, threshold=self.threshold)
-        if self.vocabulary is not None:
-            classes = [entry.strip() for entry in self.vocabulary.split(",")]
-        else:
-            taken = {label_key(prompt) for prompt in self.background or ()}
-            classes = [name for name in truth_words(truth_names).classes if label_key(name) not in taken]
-        return builder.build(classes, background=self.background or (), threshold=self.threshold)
+        return build_vocabulary(prompts_of_run(self.config, truth_names), VocabularyBuilder())
 
     def meter(self, truth_names: dict[int, str], vocabularies: list[Vocabulary]) -> QualityMeter:
         """The meter for these names. Raises MappingError where they have nothing in common."""
@@ -157,8 +139,8 @@ class EvaluateOptions:
     """
 
     recording: Recording
-    words: WordChoice = field(default_factory=WordChoice)
-    model: ModelChoice = field(default_factory=ModelChoice)
+    words: WordChoice
+    model: ModelChoice
     predictions: str | None = None
     smoothing: float = 0.0
     calibrate: bool = False
@@ -166,3 +148,40 @@ class EvaluateOptions:
     workers: int = 1
     output: Path | None = None
     write_labels: Path | None = None
+
+
+def recording_of(
+    path: Path, recording: RecordingConfig, truth: TruthConfig, selection: SelectionConfig
+) -> Recording:
+    """The recording that the options describe."""
+    return Recording(
+        path,
+        recording.topic or None,
+        truth.labels_topic or None,
+        Path(truth.labels_folder) if truth.labels_folder else None,
+        Path(truth.label_names) if truth.label_names else None,
+        truth.slop,
+        recording.layout or None,
+        recording.split or None,
+        FramePart(selection.every, selection.limit or None, selection.start or None, selection.end or None),
+    )
+
+
+def word_choice(config: VocabularyConfig, truth: TruthConfig) -> WordChoice:
+    """The words that the options describe."""
+    return WordChoice(config, Path(truth.mapping) if truth.mapping else None)
+
+
+def model_choice(engine: EngineConfig) -> ModelChoice:
+    """The model and the method that the options describe."""
+    model, method = engine.model, engine.method
+    return ModelChoice(
+        model.name,
+        model.weights,
+        model.device,
+        model.precision,
+        method.name,
+        method.short_side,
+        engine.vocabulary.templates,
+        model.allow_download,
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ovseg_ros.runs.prompts import OTHER_WORDS
 from ovseg_ros.vocabulary import (
     BACKGROUND_ID,
     UNLABELLED_ID,
@@ -14,58 +15,6 @@ from ovseg_ros.vocabulary import (
 )
 from ovseg_ros.vocabulary.files import find_vocabulary, read_vocabulary
 from ovseg_ros.vocabulary.phrases import label_key
-
-OTHER_WORDS: Mapping[str, str] = {
-    "aeroplane": "airplane",
-    "bag": "backpack",
-    "bicycle": "bike",
-    "bicyclist": "cyclist",
-    "bin": "trash can",
-    "boat": "ship",
-    "body": "person",
-    "book": "books",
-    "bottle": "flask",
-    "box": "carton",
-    "building": "house",
-    "bush": "shrub",
-    "car": "vehicle",
-    "chair": "seat",
-    "cone": "traffic cone",
-    "cup": "mug",
-    "door": "doorway",
-    "fence": "railing",
-    "floor": "ground",
-    "flower": "blossom",
-    "forest": "woods",
-    "grass": "lawn",
-    "lamp": "light",
-    "monitor": "screen",
-    "mountain": "hill",
-    "pallet": "wooden pallet",
-    "pavement": "sidewalk",
-    "pedestrian": "person",
-    "person": "human",
-    "plant": "potted plant",
-    "pole": "post",
-    "river": "stream",
-    "road": "street",
-    "rock": "stone",
-    "shelf": "rack",
-    "sidewalk": "pavement",
-    "sign": "traffic sign",
-    "sofa": "couch",
-    "stone": "rock",
-    "street": "road",
-    "table": "desk",
-    "teddy bear": "stuffed toy",
-    "track": "path",
-    "tree": "vegetation",
-    "truck": "lorry",
-    "vegetation": "plants",
-    "vehicle": "car",
-    "water": "lake",
-}
-"""Another name for what often occurs in labelled recordings."""
 
 _FEW = 3
 

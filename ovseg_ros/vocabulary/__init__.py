@@ -16,6 +16,7 @@ from ovseg_ros.vocabulary.vocabulary import (
     Vocabulary,
     VocabularyBuilder,
     VocabularyClass,
+    build_vocabulary,
     load_vocabulary,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "VocabularyBuilder",
     "VocabularyClass",
     "VocabularyError",
+    "build_vocabulary",
     "load_vocabulary",
     "shipped_vocabularies",
 ]

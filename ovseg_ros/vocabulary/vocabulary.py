@@ -21,6 +21,7 @@ from ovseg_ros.vocabulary.checks import (
     parse_background,
     parse_classes,
 )
+from ovseg_ros.vocabulary.config import VocabularyConfig
 from ovseg_ros.vocabulary.files import find_vocabulary, read_vocabulary
 from ovseg_ros.vocabulary.phrases import (
     VocabularyError,
@@ -204,6 +205,55 @@ def load_vocabulary(
         )
     except VocabularyError as error:
         raise VocabularyError(f"{path}: {error}") from error
+
+
+def build_vocabulary(
+    config: VocabularyConfig, builder: VocabularyBuilder, *, threshold: float | None = None
+) -> Vocabulary:
+    """Build the vocabulary that a configuration describes: its classes, else its file.
+
+    Args:
+        config: the words.
+        builder: keeps the ids.
+        threshold: of classes without a file, where the configuration has none; None: the builder's last one.
+
+    Raises:
+        VocabularyError: an entry is wrong, or there are neither classes nor a file; the builder is as before.
+    """
+    own = None if config.threshold < 0 else config.threshold
+    costs = dict(map(_cost_entry, config.costs))
+    default_cost = None if config.default_cost < 0 else config.default_cost
+    if config.classes:
+        return builder.build(
+            config.classes,
+            background=config.background,
+            threshold=threshold if own is None else own,
+            costs=costs,
+            default_cost=default_cost or 0,
+        )
+    if not config.file:
+        raise VocabularyError(
+            "there is no vocabulary: set vocabulary.classes, vocabulary.file, or call set_vocabulary"
+        )
+    return load_vocabulary(
+        config.file,
+        builder,
+        background=config.background or None,
+        threshold=own,
+        costs=costs,
+        default_cost=default_cost,
+    )
+
+
+def _cost_entry(entry: str) -> tuple[str, int]:
+    """Name and cost of an entry of `VocabularyConfig.costs`."""
+    name, _, cost = entry.rpartition(":")
+    if not name.strip() or not cost.strip().isdecimal():
+        raise VocabularyError(
+            f"the entry {quote(entry)} of vocabulary.costs is not of the form 'person: 254', expected the "
+            "name of a class and a whole number 0..254"
+        )
+    return name, int(cost)
 
 
 def _assign_ids(holders: dict[int, str], names: Sequence[str], fixed: Sequence[int | None]) -> list[int]:

@@ -118,7 +118,7 @@ def test_a_frame_without_truth_is_told(compare: Run) -> None:
         (["--methods", "clipseg,nothing"], ["nothing", "clipseg", "sclip"]),
         (["--methods", "clipseg,clipseg"], ["named twice"]),
         (["--methods", "clipseg", "--reference", "sclip"], ["reference", "sclip", "clipseg"]),
-        (["--vocabulary", "dog, cat"], ["road", "dog", "--mapping"]),
+        (["--classes", "dog, cat"], ["road", "dog", "--mapping"]),
     ],
 )
 def test_what_cannot_be_compared_is_said(compare: Run, arguments: list[str], words: list[str]) -> None:

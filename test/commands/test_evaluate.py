@@ -162,7 +162,7 @@ def test_recorded_labels_give_the_same_figures(
 ) -> None:
     bag, output, labels = tmp_path / "bag", tmp_path / "out", tmp_path / "labels"
     make_bag(dataset, bag)
-    words = ("--vocabulary", "street; road, sky, red box", "--background", "kerb, wall")
+    words = ("--classes", "street; road, sky, red box", "--background", "kerb, wall")
     result = ovseg("evaluate", bag, *model, *words, "--output", output, "--write-labels", labels)
     assert result.exit_code == 0, result.output
     first = figures_of(output / "metrics.json")
@@ -197,7 +197,7 @@ def test_a_mapping_brings_other_names_together(
     mapping.write_text("kerb: street\nroad: street\nsky: background\nred box: ignore\n", encoding="utf-8")
     numbers = tmp_path / "numbers.json"
     result = ovseg(
-        "evaluate", dataset, *model, "--vocabulary", "street, tree", "--background", "air",
+        "evaluate", dataset, *model, "--classes", "street, tree", "--background", "air",
         "--mapping", mapping, "--json", numbers,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -321,7 +321,7 @@ def test_labels_of_another_topic_and_their_names(
         (("--smoothing", 0.2, "--predictions", "x"), 2, "leave out --predictions"),
         (("--smoothing", 0.2, "--calibrate"), 2, "leave out --smoothing"),
         (("--start", 2, "--end", 1), 2, "not before"),
-        (("--vocabulary", "moon, cheese"), 1, "road, sky, red box, kerb"),
+        (("--classes", "moon, cheese"), 1, "road, sky, red box, kerb"),
         (("--predictions", "/no/topic"), 1, "is no folder"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from ovseg_ros.clipseg import DeviceLost, ModelError
 from ovseg_ros.metrics import TruthMapping, bootstrap
 from ovseg_ros.metrics.quality import QualityMeter
-from ovseg_ros.runs.compare import CompareError, Comparison, Tally, compare
+from ovseg_ros.runs.compare import CompareError, Comparison, Tally, compare_frames
 from ovseg_ros.runs.contest import Labelled
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -108,7 +108,7 @@ def frames(count: int, **changes: object) -> list[SimpleNamespace]:
 
 def run(contest: FakeContest, source: list[SimpleNamespace]) -> tuple[Tally, list[str], bool, int]:
     tally, calls = Tally(["a", "b"], MAPPING), []
-    left_out, interrupted = compare(source, contest, tally, on_frame=lambda: calls.append(1))
+    left_out, interrupted = compare_frames(source, contest, tally, on_frame=lambda: calls.append(1))
     return tally, left_out, interrupted, len(calls)
 
 

@@ -16,7 +16,7 @@ from ovseg_ros.recordings.message_types import IMAGE, LABEL_INFO, image_message,
 from ovseg_ros.recordings.source import BagSource, DatasetSource, FramePart, FrameSource, SourceFrame
 from ovseg_ros.runs.answered_frame import AnsweredFrame
 from ovseg_ros.runs.findings import FindingsBuilder
-from ovseg_ros.runs.loop import OfflineRun, evaluate
+from ovseg_ros.runs.loop import OfflineRun, evaluate_frames
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 WORDS = VocabularyBuilder().build(["road", "sky", "red box"])
@@ -49,7 +49,7 @@ def noisy(
     with source:
         meter = QualityMeter(source.truth_names)
         builder = FindingsBuilder(meter, 12, pictures=False)
-        return evaluate(source.frames(part or FramePart()), Noise(), builder, **settings), meter
+        return evaluate_frames(source.frames(part or FramePart()), Noise(), builder, **settings), meter
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -101,7 +101,7 @@ def test_frames_are_not_read_far_ahead(dataset: Path) -> None:
             yield frame
 
     builder = FindingsBuilder(QualityMeter(source.truth_names), 12, pictures=False)
-    evaluate(
+    evaluate_frames(
         counted(source.frames(FramePart())),
         Noise(),
         builder,

@@ -12,7 +12,7 @@ from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
 from ovseg_ros.recordings.recording import CONFIDENCE_TOPIC, LABELS_TOPIC, SUMMARY_TOPIC, VOCABULARY_TOPIC
 from ovseg_ros.recordings.source import BagSource, FramePart
 from ovseg_ros.runs.findings import Findings, FindingsBuilder
-from ovseg_ros.runs.loop import evaluate
+from ovseg_ros.runs.loop import evaluate_frames
 from ovseg_ros.runs.recorded_labels import RecordedLabelsError, TopicLabels
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -40,7 +40,7 @@ def scored(path: Path) -> Findings:
         labels = TopicLabels(source.bag, LABELS_TOPIC)
         source.beside = labels.topics
         builder = FindingsBuilder(QualityMeter(source.truth_names), 0, pictures=False)
-        return evaluate(source.frames(FramePart()), labels, builder).findings
+        return evaluate_frames(source.frames(FramePart()), labels, builder).findings
 
 
 def test_each_frame_is_in_the_vocabulary_that_it_was_labelled_in(case: Case, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The numbers of a segment run: shares of the classes, times and failures, as tables and as JSON."""
+"""Statistics of the classes over frames without ground truth: shares, confidences, times and failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ def _by_id() -> np.ndarray:
 
 
 @dataclass
-class Tally:
+class ClassStatistics:
     """Sums over the frames of one source, or of several with `merged`.
 
     `shares`, `confidences` and `seen` have a value per id: sum of the shares of the pixels (0..1), sum of
@@ -65,48 +65,51 @@ class Tally:
         return float(self.confidences[class_id]) / share if share else 0.0
 
     @classmethod
-    def merged(cls, tallies: Sequence["Tally"]) -> "Tally":
+    def merged(cls, parts: Sequence["ClassStatistics"]) -> "ClassStatistics":
         """The sum of several."""
         total = cls()
-        for tally in tallies:
-            total.inference_ms += tally.inference_ms
-            total.shares += tally.shares
-            total.confidences += tally.confidences
-            total.seen += tally.seen
-            total.failures += tally.failures
+        for part in parts:
+            total.inference_ms += part.inference_ms
+            total.shares += part.shares
+            total.confidences += part.confidences
+            total.seen += part.seen
+            total.failures += part.failures
         return total
 
 
-def class_table(tally: Tally, vocabulary: Vocabulary) -> Table:
+def class_table(statistics: ClassStatistics, vocabulary: Vocabulary) -> Table:
     """The classes seen, the largest first, and a line with those that were not."""
     table = Table("class", title="Classes", title_justify="left")
     table.add_column("id", justify="right")
     table.add_column("share", justify="right")
     table.add_column("confidence", justify="right")
     table.add_column("in frames", justify="right")
-    for class_id, name in _by_share(tally, vocabulary):
-        share, confidence = f"{tally.share(class_id):.1%}", f"{tally.confidence(class_id):.2f}"
-        table.add_row(Text(name), str(class_id), share, confidence, f"{tally.seen[class_id]:.0f}")
-    missing = [cls.name for cls in vocabulary.classes if not tally.seen[cls.id]]
+    for class_id, name in _by_share(statistics, vocabulary):
+        share, confidence = f"{statistics.share(class_id):.1%}", f"{statistics.confidence(class_id):.2f}"
+        table.add_row(Text(name), str(class_id), share, confidence, f"{statistics.seen[class_id]:.0f}")
+    missing = [cls.name for cls in vocabulary.classes if not statistics.seen[cls.id]]
     if missing:
         table.caption = Text(f"not seen: {', '.join(missing)}")
         table.caption_justify = "left"
     return table
 
 
-def source_table(results: Sequence[tuple[Source, Tally]], vocabulary: Vocabulary) -> Table:
+def source_table(results: Sequence[tuple[Source, ClassStatistics]], vocabulary: Vocabulary) -> Table:
     """One line for each of the first sources: frames, time, largest classes."""
     table = Table("input", title="Inputs", title_justify="left")
     table.add_column("frames", justify="right")
     table.add_column("p50 ms", justify="right")
     table.add_column("p95 ms", justify="right")
     table.add_column("largest classes")
-    for source, tally in results[:_LISTED_SOURCES]:
-        largest = _by_share(tally, vocabulary)[:_LISTED_CLASSES]
-        shares = ", ".join(f"{name} {tally.share(class_id):.0%}" for class_id, name in largest)
-        times = [milliseconds(tally.time(50)), milliseconds(tally.time(95))]
+    for source, statistics in results[:_LISTED_SOURCES]:
+        largest = _by_share(statistics, vocabulary)[:_LISTED_CLASSES]
+        shares = ", ".join(f"{name} {statistics.share(class_id):.0%}" for class_id, name in largest)
+        times = [milliseconds(statistics.time(50)), milliseconds(statistics.time(95))]
         table.add_row(
-            Text(source.name), str(tally.frames), *times, Text(shares or ("failed" if tally.failures else ""))
+            Text(source.name),
+            str(statistics.frames),
+            *times,
+            Text(shares or ("failed" if statistics.failures else "")),
         )
     if len(results) > _LISTED_SOURCES:
         table.caption = f"and {len(results) - _LISTED_SOURCES} more"
@@ -120,48 +123,53 @@ def milliseconds(time: float | None) -> str:
 
 
 def as_json(
-    results: Sequence[tuple[Source, Tally]], vocabulary: Vocabulary, setup: dict[str, str], output: Path
+    results: Sequence[tuple[Source, ClassStatistics]],
+    vocabulary: Vocabulary,
+    setup: dict[str, str],
+    output: Path,
 ) -> dict[str, Any]:
     """All numbers of a run. Shares and confidences are 0..1, times milliseconds of inference per frame."""
     return {
         **setup,
         "output": str(output),
-        **_numbers(Tally.merged([tally for _, tally in results]), vocabulary),
+        **_numbers(ClassStatistics.merged([part for _, part in results]), vocabulary),
         "inputs": [
             {
                 "path": str(source.path),
                 "kind": source.kind,
                 "name": source.name,
-                **_numbers(tally, vocabulary),
+                **_numbers(statistics, vocabulary),
             }
-            for source, tally in results
+            for source, statistics in results
         ],
     }
 
 
-def _numbers(tally: Tally, vocabulary: Vocabulary) -> dict[str, Any]:
+def _numbers(statistics: ClassStatistics, vocabulary: Vocabulary) -> dict[str, Any]:
     classes = [
         {
             "id": cls.id,
             "name": cls.name,
-            "share": tally.share(cls.id),
-            "mean_confidence": tally.confidence(cls.id),
-            "frames": int(tally.seen[cls.id]),
+            "share": statistics.share(cls.id),
+            "mean_confidence": statistics.confidence(cls.id),
+            "frames": int(statistics.seen[cls.id]),
         }
         for cls in vocabulary.classes
     ]
     return {
-        "frames": tally.frames,
-        "failed": tally.failures,
-        "inference_ms": {"p50": tally.time(50), "p95": tally.time(95)},
-        "background_share": tally.share(BACKGROUND_ID),
-        "unlabelled_share": tally.share(UNLABELLED_ID),
+        "frames": statistics.frames,
+        "failed": statistics.failures,
+        "inference_ms": {"p50": statistics.time(50), "p95": statistics.time(95)},
+        "background_share": statistics.share(BACKGROUND_ID),
+        "unlabelled_share": statistics.share(UNLABELLED_ID),
         "classes": classes,
     }
 
 
-def _by_share(tally: Tally, vocabulary: Vocabulary) -> list[tuple[int, str]]:
+def _by_share(statistics: ClassStatistics, vocabulary: Vocabulary) -> list[tuple[int, str]]:
     """Ids and names of all labels seen, the largest share first."""
     names = [(cls.id, cls.name) for cls in vocabulary.classes]
     names += [(BACKGROUND_ID, "(background)"), (UNLABELLED_ID, "(unlabelled)")]
-    return sorted((item for item in names if tally.seen[item[0]]), key=lambda item: -tally.shares[item[0]])
+    return sorted(
+        (item for item in names if statistics.seen[item[0]]), key=lambda item: -statistics.shares[item[0]]
+    )
