@@ -6,7 +6,14 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from ovseg_ros.clipseg import Segmentation, Segmenter, load_model, locate, shipped_models
+from ovseg_ros.clipseg import (
+    ModelConfig,
+    Segmentation,
+    Segmenter,
+    load_model,
+    locate,
+    shipped_models,
+)
 from ovseg_ros.images.regions import best_region
 from ovseg_ros.metrics import TruthMapping
 from ovseg_ros.node.settings import Settings
@@ -44,7 +51,7 @@ def test_the_colors_are_of_the_bags_own_things(bag: Bag) -> None:
 
 
 def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
-    segmenter = Segmenter(load_model("ovseg-tiny", precision="float32"))
+    segmenter = Segmenter(load_model(ModelConfig("ovseg-tiny", precision="float32")))
     names = bag.label_names()
     vocabulary = VocabularyBuilder().build(truth_prompts(names))
     mapping = TruthMapping.by_name(names, vocabulary)
@@ -65,7 +72,8 @@ def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
 
 def test_things_of_the_sample_bag_are_located_and_others_are_not(bag: Bag) -> None:
     """Of the ten largest things eight, each in the frame where it is largest; absent ones seldom."""
-    segmenter, names = Segmenter(load_model("ovseg-tiny", precision="float32")), bag.label_names()
+    segmenter = Segmenter(load_model(ModelConfig("ovseg-tiny", precision="float32")))
+    names = bag.label_names()
     classifier = segmenter.encode(VocabularyBuilder().build(truth_prompts(names)))
     images = list(bag.messages(["/camera/image/compressed"]))
     truths = [bag.decode_labels(truth) for truth in bag.messages(["/ground_truth/labels"])]

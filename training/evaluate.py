@@ -16,7 +16,7 @@ import torch
 import typer
 from rich.table import Table
 
-from ovseg_ros.clipseg import METHODS, Method, Segmenter, load_model
+from ovseg_ros.clipseg import METHODS, Method, MethodConfig, ModelConfig, Segmenter, load_model
 from ovseg_ros.commands.console import err, out, progress_bar
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import ConfusionMatrix, mean, per_class_iou, pixel_accuracy
@@ -142,9 +142,9 @@ def main(
         if unknown:
             raise SceneError(f"method {unknown[0]!r} is not known; expected one of {', '.join(chosen)}")
         place: Split = "val" if split == "val" else "test"
-        whole = load_model(model, packed=False)
+        whole = load_model(ModelConfig(model), packed=False)
         zero_shot = measure(whole.clip, whole.tokenize, crops(place), whole.device)
-        clip = load_model(model)
+        clip = load_model(ModelConfig(model))
         pictures = render_frames(place, frames)
         labels = list(label_names())
         if kinds < len(labels):
@@ -154,7 +154,8 @@ def main(
         }
         results = {}
         for name in method or chosen:
-            segmenter = Segmenter(clip, chosen[name].tuned(clip.tuning), short_side=short_side)
+            tuned = chosen[name].tuned(clip.tuning)
+            segmenter = Segmenter(clip, MethodConfig(short_side=short_side), method=tuned)
             results[name] = score(segmenter, pictures, words)
     except OvsegError as error:
         err.print(f"error: {error}", markup=False)

@@ -15,7 +15,7 @@ from ovseg_ros.bench.reference import Reference
 from ovseg_ros.bench.rounds import Timed, time_in_turns
 from ovseg_ros.bench.swap import measure_swap
 from ovseg_ros.bench.ways import engine_way, random_classifier, random_images, reference_way
-from ovseg_ros.clipseg import ClipModel, Segmenter, load_model
+from ovseg_ros.clipseg import ClipModel, MethodConfig, ModelConfig, Segmenter, load_model
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def run_bench(options: BenchOptions, step: Callable[[], None] = lambda: None) ->
     plain = _load(options, packed=False) if options.reference else None
     ways: list[tuple[str, Setting, Timed]] = []
     for setting in options.settings:
-        segmenter = Segmenter(model, setting.method, short_side=setting.short_side)
+        segmenter = Segmenter(model, MethodConfig(name=setting.method, short_side=setting.short_side))
         classifier = random_classifier(segmenter, setting.classes)
         images = random_images(setting.batch, setting.size)
         ways.append(("ovseg", setting, engine_way(segmenter, classifier, images)))
@@ -97,7 +97,7 @@ def run_bench(options: BenchOptions, step: Callable[[], None] = lambda: None) ->
         ),
     }
     if options.swap:
-        segmenter = Segmenter(model, first.method, short_side=first.short_side)
+        segmenter = Segmenter(model, MethodConfig(name=first.method, short_side=first.short_side))
         swap = measure_swap(segmenter, random_images(1, first.size)[0], options.swap)
         result["vocabulary_swap"] = asdict(swap)
     return result
@@ -109,14 +109,10 @@ def timed_runs(options: BenchOptions) -> int:
 
 
 def _load(options: BenchOptions, packed: bool) -> ClipModel:
-    return load_model(
-        options.model,
-        options.weights,
-        allow_download=options.allow_download,
-        device=options.device,
-        precision=options.precision,
-        packed=packed,
+    config = ModelConfig(
+        options.model, options.weights, options.allow_download, options.device, options.precision
     )
+    return load_model(config, packed=packed)
 
 
 def _row(
@@ -151,7 +147,9 @@ def _ratio_to_singles(
 def _floor_ms(model: ClipModel, setting: Setting) -> float:
     """The least time of a setting by the machine's rates: all products, then image in and answer out."""
     method, (height, width) = model.method(setting.method), setting.size
-    grid = Segmenter(model, method, short_side=setting.short_side).plan(height, width).grid
+    grid = (
+        Segmenter(model, MethodConfig(short_side=setting.short_side), method=method).plan(height, width).grid
+    )
     rates = measure_rates(model.device, model.dtype, model.backbone.width, grid[0] * grid[1] + 1)
     flops = pass_flops(model.backbone, method, grid, model.embedding, setting.classes)
     return rates.floor_ms(setting.batch * flops, setting.batch * 5 * height * width)

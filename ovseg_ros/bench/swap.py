@@ -47,7 +47,7 @@ def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames
     def beside_new_words() -> list[float]:
         # Words that no cache on disk knows, however often this runs.
         words = [f"thing {number} of {time.time_ns()}" for number in range(3)]
-        encoding = pool.submit(segmenter.encode, builder.build(words), aside=True)
+        encoding = pool.submit(segmenter.encode, builder.build(words), in_background=True)
         start, found = time.perf_counter(), []
         while not encoding.done():
             found += times(1)

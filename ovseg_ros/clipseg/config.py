@@ -109,6 +109,13 @@ class MethodConfig:
         -1.0, "DSI: weight of the deep term. Negative: the model's or the method's own.", bounds=(-1, 10)
     )
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Those of gamma, beta, lam and alpha that are given."""
+        given = {"beta": self.beta, "lam": self.lam, "alpha": self.alpha}
+        numbers = {name: value for name, value in given.items() if value >= 0}
+        return numbers | ({"gamma": self.gamma} if self.gamma > 0 else {})
+
 
 @dataclass(frozen=True)
 class OutputConfig:

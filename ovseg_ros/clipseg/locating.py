@@ -65,7 +65,7 @@ class Heat:
 
 def encode_texts(segmenter: "Segmenter", texts: Sequence[Phrases]) -> None:
     """Have `locate` find these texts, and what they are compared with, encoded: slow where they are new."""
-    segmenter.embed([phrase for row in [*texts, *OTHERS] for phrase in row], aside=True)
+    segmenter.embed([phrase for row in [*texts, *OTHERS] for phrase in row], in_background=True)
 
 
 def locate(segmenter: "Segmenter", segmentation: Segmentation, texts: Sequence[Phrases]) -> list[Heat]:

@@ -1,9 +1,11 @@
 """Loading a CLIP: from a folder, a file, the local hub cache, or by download."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import open_clip
@@ -12,6 +14,7 @@ from open_clip.pretrained import download_pretrained
 from torch import Tensor
 
 from ovseg_ros.clipseg.backbone import Backbone
+from ovseg_ros.clipseg.config import ModelConfig
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.methods import TUNABLE, Method, find_method
 from ovseg_ros.clipseg.runtime import resolve_device, resolve_precision
@@ -57,6 +60,20 @@ class ClipModel:
     parameters: int
     tuning: Mapping[str, float] = field(default_factory=dict)
 
+    @cached_property
+    def text_fingerprint(self) -> str:
+        """A name for the text tower, from the weights themselves.
+
+        A sample of every weight tells two models apart even when they share a name or a folder.
+        """
+        digest = hashlib.sha256(str(self.context_length).encode())
+        for name, weight in self.clip.named_parameters():
+            if not name.startswith("visual."):
+                flat = weight.detach().flatten()
+                sample = flat[:: max(1, flat.numel() // 512)].float().cpu().numpy()
+                digest.update(f"{name}{tuple(weight.shape)}".encode() + sample.tobytes())
+        return digest.hexdigest()
+
     def method(self, name: str) -> Method:
         """The method of that name, with the numbers that were chosen for this model.
 
@@ -66,34 +83,23 @@ class ClipModel:
         return find_method(name).tuned(self.tuning)
 
 
-def load_model(
-    name: str = "ViT-B-16",
-    weights: str = "openai",
-    *,
-    allow_download: bool = True,
-    device: str = "auto",
-    precision: str = "auto",
-    packed: bool = True,
-) -> ClipModel:
+def load_model(config: ModelConfig = ModelConfig(), *, packed: bool = True) -> ClipModel:
     """Load a CLIP and freeze it.
 
     Args:
-        name: an architecture of open_clip (``ViT-B-16``), the name of a model that comes with the package, or
-            a folder with ``open_clip_config.json`` and weights (``local-dir:`` may stand before it). Its
-            configuration may have a part ``clipseg`` with numbers of the method (`ClipModel.tuning`).
-        weights: for an architecture, one of its open_clip tags, a file of weights, or ``random``, which will
-            do to measure time; not used otherwise.
-        allow_download: whether weights that are not on this machine may be downloaded.
-        device: auto, cpu, cuda or cuda:<index>.
-        precision: auto, float32, float16 or bfloat16, of the vision tower (`resolve_precision`).
+        config: which model, and where it runs. A folder may be written with ``local-dir:`` before it, and its
+            configuration may have a part ``clipseg`` with numbers of the method (`ClipModel.tuning`). The
+            weights ``random`` of an architecture do to measure time. The precision is that of the vision
+            tower (`resolve_precision`).
         packed: bring the vision tower into the form that the CPU multiplies fastest; without it, it runs as
-            open_clip has it, in float32 or, on CUDA, in `precision`.
+            open_clip has it, in float32 or, on CUDA, in the configuration's precision.
 
     Raises:
         ModelError: what was looked for and where, and what to do.
     """
-    place = resolve_device(device)
-    dtype = resolve_precision(precision, place)
+    name, weights = config.name, config.weights
+    place = resolve_device(config.device)
+    dtype = resolve_precision(config.precision, place)
     folder = find_folder(name)
     tuning: dict[str, float] = {}
     if folder is not None:
@@ -102,7 +108,7 @@ def load_model(
         settings = {}
     else:
         source, label = name, f"{name}/{Path(weights).name if os.path.sep in weights else weights}"
-        settings = _architecture(name, weights, allow_download)
+        settings = _architecture(name, weights, config.allow_download)
     try:
         pretrained = weights != RANDOM or folder is not None
         clip = open_clip.create_model(source, require_pretrained=pretrained, weights_only=True, **settings)

@@ -14,7 +14,7 @@ from ovseg_ros.clipseg.classifier import Classifier
 from ovseg_ros.clipseg.graphs import CapturedPass
 from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.clipseg.resolution import Resolution, make_room
-from ovseg_ros.clipseg.smoothing import Moment
+from ovseg_ros.clipseg.smoothing import SmoothingState
 from ovseg_ros.clipseg.transfer import Answer, Transfer
 
 
@@ -28,7 +28,7 @@ class Job(NamedTuple):
         size: height and width of the labels.
         forward: images on the device, ``b H W 3`` uint8, to features ``b n e``.
         scale: factor on the cosines.
-        moments: one for each image whose scores are smoothed, None for others; empty: none is.
+        smoothing: the state of each image whose scores are smoothed, None for others; empty: none is.
     """
 
     images: Sequence[UInt8[np.ndarray, "H W 3"]]
@@ -37,7 +37,7 @@ class Job(NamedTuple):
     size: tuple[int, int]
     forward: Callable[[Tensor], Tensor]
     scale: float
-    moments: Sequence[Moment | None] = ()
+    smoothing: Sequence[SmoothingState | None] = ()
 
 
 class Started(NamedTuple):
@@ -123,11 +123,11 @@ def _workers(count: int) -> ThreadPoolExecutor:
 def answer_of(job: Job, features: Tensor, scores: Tensor) -> Answer:
     """Labels and confidence of a batch from the scores of its patches, ``b n k``."""
     grid_scores = scores.unflatten(1, job.plan.grid).permute(0, 3, 1, 2)
-    if any(job.moments):
+    if any(job.smoothing):
         grid_scores = torch.stack(
             [
-                one if moment is None else moment.smoother(one, image, moment.stamp_ns, job.classifier)
-                for one, image, moment in zip(grid_scores, job.images, job.moments, strict=True)
+                one if state is None else state.smoother(one, image, state.stamp_ns, job.classifier)
+                for one, image, state in zip(grid_scores, job.images, job.smoothing, strict=True)
             ]
         )
     ids, thresholds = job.classifier.ids, job.classifier.thresholds

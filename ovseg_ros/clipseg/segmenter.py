@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Literal
@@ -14,15 +15,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg.classifier import Classifier
+from ovseg_ros.clipseg.config import EngineConfig, MethodConfig
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.clipseg.methods import Method
-from ovseg_ros.clipseg.model import ClipModel
+from ovseg_ros.clipseg.model import ClipModel, load_model
 from ovseg_ros.clipseg.passes import CudaPasses, HostPasses, Job, Passes, Started
 from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows
 from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
-from ovseg_ros.clipseg.smoothing import Moment
+from ovseg_ros.clipseg.smoothing import SmoothingState
 from ovseg_ros.clipseg.text import TextEncoder
 from ovseg_ros.clipseg.windows import windowed_features
 from ovseg_ros.vocabulary import BACKGROUND_ID, Vocabulary
@@ -35,52 +37,27 @@ class Segmenter:
 
     Args:
         model: the CLIP.
-        method: a name of `METHODS`, tuned for the model (`ClipModel.method`), or own settings.
-        short_side: pixels of the image's short side as the model sees it; small images are not enlarged that
-            far (`plan_resolution`).
-        window: side in pixels of the windows in which the image goes through the model; 0: whole.
-        window_stride: from one window to the next, in pixels; 0: half a window.
+        config: the method, its numbers and the resolution. Small images are not enlarged to the whole short
+            side (`plan_resolution`).
         templates: full, short, plain or auto (`TextEncoder`).
-        logit_scale: factor on the cosines before the softmax; 0 takes the model's own.
+        method: own settings in place of the method that the configuration names; the configuration's numbers
+            apply to them too.
 
     Raises:
-        ModelError: unknown method or templates, a short side or a window below one patch, a stride that
-            leaves gaps between the windows, a negative scale, layers that the model does not have.
+        ModelError: as `resolve_method`, and unknown templates.
     """
 
     def __init__(
         self,
         model: ClipModel,
-        method: str | Method = "clipseg",
+        config: MethodConfig = MethodConfig(),
         *,
-        short_side: int = 336,
-        window: int = 0,
-        window_stride: int = 0,
         templates: str = "auto",
-        logit_scale: float = 0.0,
+        method: Method | None = None,
     ) -> None:
         self.model = model
-        self.method = model.method(method) if isinstance(method, str) else method
-        self.method.coherence_layers(model.backbone.depth)
-        self.method.deep_layers(model.backbone.depth)
-        if short_side < max(model.backbone.patch):
-            raise ModelError(
-                f"short side is {short_side}; expected at least one patch, {model.backbone.patch}"
-            )
-        if not 0.0 <= logit_scale < float("inf"):
-            raise ModelError(
-                f"logit scale is {logit_scale}; expected a positive number, or 0 for the model's own"
-            )
-        if window and window < max(model.backbone.patch):
-            raise ModelError(f"window is {window}; expected at least one patch, {model.backbone.patch}, or 0")
-        if not 0 <= window_stride <= window:
-            raise ModelError(
-                f"window stride is {window_stride}; expected 0 to {window}, the window's own side, since the "
-                "windows together must cover the image"
-            )
-        self.short_side = short_side
-        self._window, self._stride = window, window_stride or window // 2
-        self._given_scale = logit_scale
+        self.config = config
+        self.method = resolve_method(model, config, method)
         self._text = TextEncoder(model, templates)
         self._passes: Passes = CudaPasses(model.device) if model.device.type == "cuda" else HostPasses()
         self._mean = torch.tensor(model.mean, device=model.device).view(3, 1, 1) * 255
@@ -89,7 +66,12 @@ class Segmenter:
     @property
     def logit_scale(self) -> float:
         """The factor on the cosines in use."""
-        return self._given_scale or self.model.logit_scale
+        return self.config.logit_scale or self.model.logit_scale
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the image's short side as the model sees it."""
+        return self.config.short_side
 
     @property
     def description(self) -> dict[str, str]:
@@ -103,22 +85,22 @@ class Segmenter:
             "device": device,
             "precision": str(self.model.dtype).removeprefix("torch."),
             "short_side": str(self.short_side),
-            **({"windows": f"{self._window} at stride {self._stride}"} if self._window else {}),
+            **({"windows": f"{self.config.window} at stride {self._stride}"} if self.config.window else {}),
         }
 
     def cached(self, vocabulary: Vocabulary) -> bool:
         """Whether `encode` needs no pass of the text tower."""
         return self._text.cached(list(chain.from_iterable(_groups(vocabulary))))
 
-    def encode(self, vocabulary: Vocabulary, *, aside: bool = False) -> Classifier:
+    def encode(self, vocabulary: Vocabulary, *, in_background: bool = False) -> Classifier:
         """The classifier of a vocabulary. Slow for new words; may run beside `segment` in another thread.
 
         Args:
             vocabulary: the words.
-            aside: images are segmented meanwhile and must hardly wait; it then takes longer.
+            in_background: images are segmented meanwhile and must hardly wait; it then takes longer.
         """
         groups = _groups(vocabulary)
-        embeddings = self.embed(list(chain.from_iterable(groups)), aside=aside)
+        embeddings = self.embed(list(chain.from_iterable(groups)), in_background=in_background)
         rows = list(chain.from_iterable([row] * len(group) for row, group in enumerate(groups)))
         first = [BACKGROUND_ID] if vocabulary.background else []
         thresholds = [0.0] * len(first) + [vocabulary.threshold_of(entry) for entry in vocabulary.classes]
@@ -133,10 +115,10 @@ class Segmenter:
             thresholds=torch.tensor(thresholds, device=device),
         )
 
-    def embed(self, phrases: Sequence[str], *, aside: bool = False) -> Float[Tensor, "q e"]:
+    def embed(self, phrases: Sequence[str], *, in_background: bool = False) -> Float[Tensor, "q e"]:
         """Embeddings of phrases, length 1, on the device; otherwise as `encode`."""
         with device_errors():
-            embeddings = torch.from_numpy(self._text.encode(phrases, aside=aside))
+            embeddings = torch.from_numpy(self._text.encode(phrases, in_background=in_background))
             return embeddings.to(self.model.device, self.model.backbone.dtype)
 
     def segment(
@@ -145,7 +127,7 @@ class Segmenter:
         classifier: Classifier,
         *,
         output_size: OutputSize = "input",
-        moment: Moment | None = None,
+        smoothing: SmoothingState | None = None,
     ) -> Segmentation:
         """Segment one RGB image.
 
@@ -153,13 +135,13 @@ class Segmenter:
             image: uint8.
             classifier: the words.
             output_size: of labels and confidence: that of the image, or as the model saw it.
-            moment: smooth the scores with those of the camera's last images; None: this image alone counts.
+            smoothing: smooth the scores with those of the camera's last images; None: this image alone.
 
         Raises:
             ModelError: not a uint8 image of three channels.
             OutOfMemory, DeviceLost: the device failed.
         """
-        return self.segment_batch([image], classifier, output_size=output_size, moments=[moment])[0]
+        return self.segment_batch([image], classifier, output_size=output_size, smoothing=[smoothing])[0]
 
     def segment_batch(
         self,
@@ -167,12 +149,12 @@ class Segmenter:
         classifier: Classifier,
         *,
         output_size: OutputSize = "input",
-        moments: Sequence[Moment | None] = (),
+        smoothing: Sequence[SmoothingState | None] = (),
     ) -> list[Segmentation]:
-        """Segment RGB images of one size in one pass; `moments` of each, or none. Raises as `segment`."""
+        """Segment RGB images of one size in one pass; `smoothing` of each, or none. Raises as `segment`."""
         begin = time.perf_counter()
         with torch.inference_mode(), device_errors():
-            return self._finish(*self._start(images, classifier, output_size, moments), begin)
+            return self._finish(*self._start(images, classifier, output_size, smoothing), begin)
 
     def segment_stream(
         self,
@@ -207,7 +189,7 @@ class Segmenter:
         images: Sequence[np.ndarray],
         classifier: Classifier,
         output_size: OutputSize,
-        moments: Sequence[Moment | None] = (),
+        smoothing: Sequence[SmoothingState | None] = (),
     ) -> tuple[Job, Started]:
         for image in images:
             if (
@@ -220,8 +202,10 @@ class Segmenter:
                     f"image is {image.dtype} of shape {image.shape}; expected uint8, height x width x 3, "
                     "and one size in a batch"
                 )
-        if moments and len(moments) != len(images):
-            raise ModelError(f"{len(moments)} moments came with {len(images)} images; expected one for each")
+        if smoothing and len(smoothing) != len(images):
+            raise ModelError(
+                f"{len(smoothing)} smoothing states came with {len(images)} images; expected one for each"
+            )
         height, width = images[0].shape[:2]
         plan = self.plan(height, width)
         size = (height, width) if output_size == "input" else plan.size
@@ -229,7 +213,7 @@ class Segmenter:
         def forward(on_device: Tensor) -> Tensor:
             return self.features(self.normalised(on_device, plan.size))
 
-        job = Job(images, classifier, plan, size, forward, self.logit_scale, moments)
+        job = Job(images, classifier, plan, size, forward, self.logit_scale, smoothing)
         return job, self._passes.start(job)
 
     def _finish(self, job: Job, started: Started, begin: float) -> list[Segmentation]:
@@ -260,15 +244,20 @@ class Segmenter:
         """Features of every patch of normalised images, whole or by windows."""
         backbone = self.model.backbone
         extract = partial(dense_features, backbone, method=self.method)
-        if not self._window:
+        if not self.config.window:
             return extract(pixels)
-        windows = plan_windows(backbone.grid(pixels), backbone.patch, self._window, self._stride)
+        windows = plan_windows(backbone.grid(pixels), backbone.patch, self.config.window, self._stride)
         return windowed_features(extract, pixels, backbone.patch, windows)
 
     def smaller(self) -> "Segmenter | None":
         """The same at 70 % of the short side, for a device short of memory; None below four patches."""
         short_side = int(0.7 * self.short_side)
         return self.at(short_side) if short_side >= self.smallest_side else None
+
+    @property
+    def _stride(self) -> int:
+        """Pixels from one window to the next."""
+        return self.config.window_stride or self.config.window // 2
 
     @property
     def smallest_side(self) -> int:
@@ -278,7 +267,7 @@ class Segmenter:
     def at(self, short_side: int) -> "Segmenter":
         """The same at another short side."""
         other = copy.copy(self)
-        other.short_side = short_side
+        other.config = replace(self.config, short_side=short_side)
         return other
 
     def prepare(
@@ -292,6 +281,41 @@ class Segmenter:
         pixels = images.permute(0, 3, 1, 2).float()
         pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True, align_corners=False)
         return pixels.clamp_(0, 255).sub_(self._mean).div_(self._std).to(self.model.backbone.dtype)
+
+
+def load_segmenter(config: EngineConfig) -> Segmenter:
+    """A segmenter with a model of its own.
+
+    Raises:
+        ModelError: as `load_model` and `Segmenter`.
+    """
+    return Segmenter(load_model(config.model), config.method, templates=config.vocabulary.templates)
+
+
+def resolve_method(model: ClipModel, config: MethodConfig, own: Method | None = None) -> Method:
+    """The settings of the last block by a configuration. Quick: nothing is computed.
+
+    They are those of the method that the configuration names, or `own` ones; with the numbers that were
+    chosen for the model (not in `own` ones), and over all of them those that the configuration gives.
+
+    Raises:
+        ModelError: an unknown method, a number that it cannot have, a short side or a window below one patch,
+            a stride that leaves gaps between the windows, layers that the model does not have.
+    """
+    backbone, patch = model.backbone, model.backbone.patch
+    method = (model.method(config.name) if own is None else own).tuned(config.numbers)
+    method.coherence_layers(backbone.depth)
+    method.deep_layers(backbone.depth)
+    if config.short_side < max(patch):
+        raise ModelError(f"short side is {config.short_side}; expected at least one patch, {patch}")
+    if config.window and config.window < max(patch):
+        raise ModelError(f"window is {config.window}; expected at least one patch, {patch}, or 0")
+    if not 0 <= config.window_stride <= config.window:
+        raise ModelError(
+            f"window stride is {config.window_stride}; expected 0 to {config.window}, the window's own side, "
+            "since the windows together must cover the image"
+        )
+    return method
 
 
 def _groups(vocabulary: Vocabulary) -> list[tuple[str, ...]]:

@@ -115,11 +115,11 @@ class Smoother:
         return (stamp_ns - average.since_ns) / 1e9 / self.seconds
 
 
-class Moment(NamedTuple):
-    """An image's place in what its camera sees.
+class SmoothingState(NamedTuple):
+    """What the scores of one image are smoothed with.
 
     Attributes:
-        smoother: the camera's.
+        smoother: its camera's, which holds the images before it.
         stamp_ns: when the image was taken.
     """
 

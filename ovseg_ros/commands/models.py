@@ -56,11 +56,11 @@ def fetch(name: _Name, weights: _Weights = None) -> None:
 
 
 def _describe(name: str, weights: str | None, *, allow_download: bool) -> None:
-    from ovseg_ros.clipseg import load_model
+    from ovseg_ros.clipseg import ModelConfig, load_model
 
     tag = weights or RECOMMENDED.get(name, ("openai",))[0]
     with console.err.status(f"loading {name}"):
-        model = load_model(name, tag, allow_download=allow_download, device="cpu", precision="float32")
+        model = load_model(ModelConfig(name, tag, allow_download, device="cpu", precision="float32"))
     backbone = model.backbone
     rows, columns = backbone.native_grid
     height, width = backbone.patch

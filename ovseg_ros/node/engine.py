@@ -12,11 +12,13 @@ import numpy as np
 from ovseg_ros.clipseg import (
     Classifier,
     Heat,
-    Moment,
+    MethodConfig,
+    ModelConfig,
     OutOfMemory,
     Segmentation,
     Segmenter,
     Smoother,
+    SmoothingState,
     encode_texts,
     load_model,
     locate,
@@ -65,7 +67,7 @@ class Setup:
         governed = self._segmenter.at(self._governor.short_side)
         return {**governed.description, "max_latency": self._governor.description}
 
-    def moment(self, before: Moment | None, seconds: float, stamp_ns: int) -> Moment | None:
+    def moment(self, before: SmoothingState | None, seconds: float, stamp_ns: int) -> SmoothingState | None:
         """What `segment` smooths an image's labels by; None where each image is taken alone.
 
         Args:
@@ -77,13 +79,13 @@ class Setup:
             return None
         smoother = Smoother(seconds) if before is None else before.smoother
         smoother.seconds = seconds
-        return Moment(smoother, stamp_ns)
+        return SmoothingState(smoother, stamp_ns)
 
     def segment(
         self,
         images: Sequence[np.ndarray],
         output_size: OutputSize,
-        moments: Sequence[Moment | None] = (),
+        moments: Sequence[SmoothingState | None] = (),
     ) -> list[Segmentation]:
         """Segment images of one size, uint8 [H, W, 3] RGB, in one pass; `moments` of each, or none.
 
@@ -113,7 +115,7 @@ class Setup:
                 for image, moment in zip(images, each, strict=True)
             ]
         segmentations = smaller.segment_batch(
-            images, self._classifier, output_size=output_size, moments=moments
+            images, self._classifier, output_size=output_size, smoothing=moments
         )
         self._segmenter = smaller
         self.shortage = SMALLER
@@ -126,10 +128,10 @@ class Setup:
         segmenter: Segmenter,
         images: Sequence[np.ndarray],
         output_size: OutputSize,
-        moments: Sequence[Moment | None],
+        moments: Sequence[SmoothingState | None],
     ) -> list[Segmentation]:
         segmentations = segmenter.segment_batch(
-            images, self._classifier, output_size=output_size, moments=moments
+            images, self._classifier, output_size=output_size, smoothing=moments
         )
         if self._governor is not None:
             # The time of the batch is what each of its images takes: none is there before all are.
@@ -163,11 +165,13 @@ class Engine:
     def __init__(self, settings: ModelSettings, cameras: int = 1) -> None:
         self._cameras = cameras
         self._model = load_model(
-            settings.name,
-            settings.weights,
-            allow_download=settings.allow_download,
-            device=settings.device,
-            precision=settings.precision,
+            ModelConfig(
+                settings.name,
+                settings.weights,
+                settings.allow_download,
+                settings.device,
+                settings.precision,
+            )
         )
         self._made_for: tuple[MethodSettings, str] | None = None
         self._segmenter: Segmenter | None = None
@@ -194,7 +198,7 @@ class Engine:
             self._segmenter = self._make(method, templates)
             self._made_for = (method, templates)
             self._governor = None
-        classifier = self._segmenter.encode(vocabulary, aside=self._prepared)
+        classifier = self._segmenter.encode(vocabulary, in_background=self._prepared)
         self._prepared = True
         if self._max_latency_ms and self._governor is None:
             self._governor = self._tried_out(self._segmenter, classifier)
@@ -216,10 +220,12 @@ class Engine:
     def _make(self, method: MethodSettings, templates: str) -> Segmenter:
         return Segmenter(
             self._model,
-            method.name,
-            short_side=method.short_side,
-            window=method.window,
-            window_stride=method.window_stride,
+            MethodConfig(
+                name=method.name,
+                short_side=method.short_side,
+                window=method.window,
+                window_stride=method.window_stride,
+                logit_scale=method.logit_scale,
+            ),
             templates=templates,
-            logit_scale=method.logit_scale,
         )

@@ -150,7 +150,7 @@ def _contest(
     if options.ablate:
         return SharedContest(segmenter, chosen, classifier)
     segmenters = [
-        Segmenter(segmenter.model, method, short_side=segmenter.short_side, templates=options.model.templates)
+        Segmenter(segmenter.model, segmenter.config, templates=options.model.templates, method=method)
         for method in chosen
     ]
     return WholeContest(segmenters, classifier)

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
-from ovseg_ros.clipseg import Classifier, Moment, Segmentation, Segmenter, Smoother
+from ovseg_ros.clipseg import Classifier, Segmentation, Segmenter, Smoother, SmoothingState
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.quality import ScoredFrame
 from ovseg_ros.recordings.answer_messages import make_answer
@@ -80,8 +80,8 @@ class ModelLabeller:
         if not self._warm:  # the first pass allocates; its time is not a frame's
             self._segmenter.segment(prepared, self._classifier)
             self._warm = True
-        moment = None if self._smoother is None else Moment(self._smoother, frame.source.stamp_ns)
-        found = self._segmenter.segment(prepared, self._classifier, moment=moment)
+        state = None if self._smoother is None else SmoothingState(self._smoother, frame.source.stamp_ns)
+        found = self._segmenter.segment(prepared, self._classifier, smoothing=state)
         if self._on_segmentation is not None:
             self._on_segmentation(truth, found)
         answer = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ovseg_ros.clipseg import Classifier, DeviceLost, Segmenter, load_model
+from ovseg_ros.clipseg import Classifier, DeviceLost, Segmenter, load_segmenter
 from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.config import ConfigError
 from ovseg_ros.errors import OvsegError
@@ -59,16 +59,8 @@ def segment(
     wanted = OutputOptions(
         output, config.overlay, config.labels, config.confidence, engine.output.overlay_alpha
     )
-    model = engine.model
     with progress.stage("loading the model"):
-        clip = load_model(
-            model.name,
-            model.weights,
-            allow_download=model.allow_download,
-            device=model.device,
-            precision=model.precision,
-        )
-        segmenter = Segmenter(clip, engine.method.name, short_side=engine.method.short_side)
+        segmenter = load_segmenter(engine)
         classifier = segmenter.encode(vocabulary)
     write_classes(output / "classes.json", vocabulary)
     outcome = SegmentOutcome(vocabulary, segmenter.description, len(sources))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ovseg_ros.clipseg import Classifier, Segmenter, load_model
+from ovseg_ros.clipseg import Classifier, MethodConfig, ModelConfig, Segmenter, load_model
 from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.metrics import MappingError, read_mapping
 from ovseg_ros.metrics.quality import QualityMeter
@@ -111,14 +111,9 @@ class ModelChoice:
 
     def load(self, vocabulary: Vocabulary) -> tuple[Segmenter, Classifier]:
         """Load the model and encode the words. Raises ModelError."""
-        clip = load_model(
-            self.model,
-            self.weights,
-            allow_download=self.download,
-            device=self.device,
-            precision=self.precision,
-        )
-        segmenter = Segmenter(clip, self.method, short_side=self.short_side, templates=self.templates)
+        clip = load_model(ModelConfig(self.model, self.weights, self.download, self.device, self.precision))
+        config = MethodConfig(name=self.method, short_side=self.short_side)
+        segmenter = Segmenter(clip, config, templates=self.templates)
         return segmenter, segmenter.encode(vocabulary)
 
 

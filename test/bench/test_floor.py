@@ -6,13 +6,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ovseg_ros.bench.floor import Rates, measure_rates, pass_flops
-from ovseg_ros.clipseg import METHODS, load_model
+from ovseg_ros.clipseg import METHODS, ModelConfig, load_model
 from ovseg_ros.clipseg.last_block import dense_features
 
 
 @pytest.mark.parametrize("method", ["vanilla", "maskclip", "clearclip", "sclip", "naclip", "clipseg"])
 def test_operations_are_those_that_torch_counts(tiny_model_dir: Path, method: str) -> None:
-    model = load_model(str(tiny_model_dir), device="cpu", packed=False)
+    model = load_model(ModelConfig(str(tiny_model_dir), device="cpu"), packed=False)
     images = torch.zeros(1, 3, 96, 128)
     torch.backends.mha.set_fastpath_enabled(False)  # its one operation is not counted
     try:

@@ -4,13 +4,13 @@ import numpy as np
 
 from ovseg_ros.bench.reference import Reference
 from ovseg_ros.bench.ways import random_classifier, random_images
-from ovseg_ros.clipseg import METHODS, Segmenter, load_model
+from ovseg_ros.clipseg import METHODS, MethodConfig, ModelConfig, Segmenter, load_model
 
 
 def test_the_reference_does_the_engines_windows(tiny_model_dir: Path) -> None:
     """The same mathematics in another order: the mean of upsampled scores instead of upsampled means."""
-    model = load_model(str(tiny_model_dir), device="cpu", packed=False)
-    engine = Segmenter(model, short_side=336, window=224, window_stride=112)
+    model = load_model(ModelConfig(str(tiny_model_dir), device="cpu"), packed=False)
+    engine = Segmenter(model, MethodConfig(window=224, window_stride=112))
     classifier = random_classifier(engine, 7)
     image = random_images(1, (360, 480))[0]
     reference = Reference(model, METHODS["clipseg"], 336, engine.logit_scale)
@@ -23,7 +23,7 @@ def test_the_reference_does_the_engines_windows(tiny_model_dir: Path) -> None:
 
 
 def test_random_images_and_words_are_the_same_each_time(tiny_model_dir: Path) -> None:
-    segmenter = Segmenter(load_model(str(tiny_model_dir), device="cpu"))
+    segmenter = Segmenter(load_model(ModelConfig(str(tiny_model_dir), device="cpu")))
     images = random_images(2, (24, 32))
     assert [image.shape for image in images] == [(24, 32, 3)] * 2
     assert np.array_equal(images, random_images(2, (24, 32)))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg import Classifier, Segmenter, load_model
+from ovseg_ros.clipseg import Classifier, MethodConfig, ModelConfig, Segmenter, load_model
 from ovseg_ros.clipseg.graphs import PROMPTS, ROWS, Words
 from ovseg_ros.clipseg.passes import CudaPasses, HostPasses
 from ovseg_ros.vocabulary import VocabularyBuilder
@@ -48,13 +48,17 @@ def test_room_grows_only_where_it_must() -> None:
     assert len(Words.room_for(many).rows) == PROMPTS[1]
 
 
+def small_segmenter(folder: Path, device: str) -> Segmenter:
+    return Segmenter(load_model(ModelConfig(str(folder), device=device)), MethodConfig(short_side=64))
+
+
 def test_the_cpu_has_its_own_way(tiny_model_dir: Path) -> None:
-    segmenter = Segmenter(load_model(str(tiny_model_dir), device="cpu"), short_side=64)
+    segmenter = small_segmenter(tiny_model_dir, "cpu")
     assert isinstance(segmenter._passes, HostPasses)
 
 
 def test_a_stream_gives_what_single_images_give(tiny_model_dir: Path) -> None:
-    stream_equals_singles(Segmenter(load_model(str(tiny_model_dir), device="cpu"), short_side=64))
+    stream_equals_singles(small_segmenter(tiny_model_dir, "cpu"))
 
 
 def stream_equals_singles(segmenter: Segmenter) -> None:
@@ -68,7 +72,7 @@ def stream_equals_singles(segmenter: Segmenter) -> None:
 
 @needs_cuda
 def test_a_stream_on_cuda(tiny_model_dir: Path) -> None:
-    stream_equals_singles(Segmenter(load_model(str(tiny_model_dir), device="cuda"), short_side=64))
+    stream_equals_singles(small_segmenter(tiny_model_dir, "cuda"))
 
 
 @needs_cuda
@@ -78,10 +82,8 @@ def test_captured_passes_equal_the_cpus(tiny_model_dir: Path, method: str) -> No
     rng = np.random.default_rng(0)
     cpu, cuda = (
         Segmenter(
-            load_model(str(tiny_model_dir), device=device, precision="float32"),
-            method,
-            short_side=96,
-            logit_scale=20.0,
+            load_model(ModelConfig(str(tiny_model_dir), device=device, precision="float32")),
+            MethodConfig(name=method, short_side=96, logit_scale=20.0),
         )
         for device in ("cpu", "cuda")
     )

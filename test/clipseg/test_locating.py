@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.clipseg import Segmentation, Segmenter, load_model, locate
+from ovseg_ros.clipseg import MethodConfig, ModelConfig, Segmentation, Segmenter, load_model, locate
 from ovseg_ros.clipseg.locating import OTHERS
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
 
@@ -16,7 +16,10 @@ VOCABULARY = VocabularyBuilder().build(["floor", "Mug; cup", "sofa; couch"], bac
 
 @pytest.fixture(scope="module")
 def segmenter(tiny_model_dir: Path) -> Segmenter:
-    return Segmenter(load_model(str(tiny_model_dir), device="cpu"), short_side=96, logit_scale=30.0)
+    return Segmenter(
+        load_model(ModelConfig(str(tiny_model_dir), device="cpu")),
+        MethodConfig(short_side=96, logit_scale=30.0),
+    )
 
 
 def segmented(segmenter: Segmenter, vocabulary: Vocabulary = VOCABULARY, seed: int = 0) -> Segmentation:
@@ -87,7 +90,9 @@ def test_the_image_is_not_looked_at_again(segmenter: Segmenter, monkeypatch: pyt
 
 def test_photographs(photo_mini_dir: Path, shared_data: Path) -> None:
     """Things that are there have higher scores than things that are not."""
-    segmenter = Segmenter(load_model(str(photo_mini_dir), device="cpu"), short_side=196)
+    segmenter = Segmenter(
+        load_model(ModelConfig(str(photo_mini_dir), device="cpu")), MethodConfig(short_side=196)
+    )
     names = (shared_data / "msrc" / "classes.txt").read_text().split()
     words = segmenter.encode(VocabularyBuilder().build(["road", "building"], background=["sky"]))
     asked = ["cow", "aeroplane", "car", "sheep", "grass", "flower", "tree", "chair"]

@@ -2,9 +2,10 @@ import dataclasses
 
 import pytest
 
-from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method, ModelError
+from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method, MethodConfig, ModelError
 from ovseg_ros.clipseg.methods import CrossCorrelation, find_method
 from ovseg_ros.clipseg.peer_settings import ParallelPath
+from ovseg_ros.config import options_of
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,7 @@ def test_a_model_may_bring_numbers_of_cera_and_dsi() -> None:
     assert halves.tuned({"alpha": 0.7}) == halves
     for name in set(METHODS) - {"clipseg"}:
         assert METHODS[name].tuned({"gamma": 20.0}) == METHODS[name]
+
+
+def test_the_configuration_offers_every_method() -> None:
+    assert set(options_of(MethodConfig)["name"].choices) == set(METHODS)

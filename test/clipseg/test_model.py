@@ -10,6 +10,7 @@ import torch
 from ovseg_ros.clipseg import (
     METHODS,
     Coherence,
+    ModelConfig,
     ModelError,
     Segmenter,
     cached_weights,
@@ -41,7 +42,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "local-dir:"])
 def test_folder_loads_frozen_with_its_own_facts(tiny_model_dir: Path, prefix: str) -> None:
-    loaded = load_model(f"{prefix}{tiny_model_dir}", device="cpu", precision="float32")
+    loaded = load_model(ModelConfig(f"{prefix}{tiny_model_dir}", device="cpu", precision="float32"))
     assert loaded.name == "tiny"
     assert loaded.backbone.patch == (16, 16)
     assert loaded.context_length == 32
@@ -56,7 +57,7 @@ def test_folder_loads_frozen_with_its_own_facts(tiny_model_dir: Path, prefix: st
 def test_weights_are_those_of_the_file(tiny_model_dir: Path) -> None:
     from safetensors.torch import load_file
 
-    loaded = load_model(str(tiny_model_dir), device="cpu", packed=False)
+    loaded = load_model(ModelConfig(str(tiny_model_dir), device="cpu"), packed=False)
     kept = load_file(tiny_model_dir / "open_clip_model.safetensors")
     for name, value in loaded.clip.state_dict().items():
         assert torch.equal(value, kept[name].float()), name
@@ -65,7 +66,7 @@ def test_weights_are_those_of_the_file(tiny_model_dir: Path) -> None:
 def test_shipped_model_is_found_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "SHIPPED", folder.parent)
     assert model.shipped_models() == {"model": folder}
-    assert load_model("model", device="cpu").name == "model"
+    assert load_model(ModelConfig("model", device="cpu")).name == "model"
 
 
 def test_architecture_takes_a_file_of_weights(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_architecture_takes_a_file_of_weights(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({k: v.contiguous() for k, v in whole.state_dict().items()}, file)
-    loaded = load_model("ViT-S-32-alt", str(file), device="cpu", allow_download=False)
+    loaded = load_model(ModelConfig("ViT-S-32-alt", str(file), device="cpu", allow_download=False))
     assert loaded.name == "ViT-S-32-alt/weights.safetensors"
     assert torch.equal(loaded.clip.visual.conv1.weight, whole.visual.conv1.weight)
 
@@ -94,7 +95,7 @@ def test_openai_weights_bring_their_activation_and_normalisation(
     monkeypatch.setattr(model, "download_pretrained", lambda config: str(tmp_path / "vit.safetensors"))
     monkeypatch.setattr("open_clip.create_model", create)
     with pytest.raises(ModelError, match="far enough"):
-        load_model("ViT-B-16", "openai", device="cpu")
+        load_model(ModelConfig("ViT-B-16", "openai", device="cpu"))
     assert seen["force_quick_gelu"] is True
     assert seen["weights_only"] is True
     assert seen["force_preprocess_cfg"]["mean"] == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-3)
@@ -113,42 +114,42 @@ def test_openai_weights_bring_their_activation_and_normalisation(
 )
 def test_what_is_not_there_is_named(name: str, weights: str, words: str) -> None:
     with pytest.raises(ModelError, match=words):
-        load_model(name, weights, device="cpu")
+        load_model(ModelConfig(name, weights, device="cpu"))
 
 
 @pytest.mark.usefixtures("no_hub")
 def test_download_only_where_it_is_allowed() -> None:
     assert cached_weights("ViT-B-16", "openai") is None
     with pytest.raises(ModelError, match="downloading is not allowed"):
-        load_model("ViT-B-16", "openai", device="cpu", allow_download=False)
+        load_model(ModelConfig("ViT-B-16", "openai", device="cpu", allow_download=False))
     with pytest.raises(ModelError, match="could not be downloaded"):
-        load_model("ViT-B-16", "openai", device="cpu", allow_download=True)
+        load_model(ModelConfig("ViT-B-16", "openai", device="cpu", allow_download=True))
 
 
 def test_folder_without_configuration(folder: Path) -> None:
     (folder / "open_clip_config.json").unlink()
     with pytest.raises(ModelError, match=r"open_clip_config\.json"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])
 def test_folder_with_a_broken_configuration(folder: Path, content: str) -> None:
     (folder / "open_clip_config.json").write_text(content)
     with pytest.raises(ModelError, match=r"open_clip_config\.json"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
 
 
 def test_folder_without_weights(folder: Path) -> None:
     (folder / "open_clip_model.safetensors").unlink()
     with pytest.raises(ModelError, match="no weights"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
 
 
 def test_truncated_weights(folder: Path) -> None:
     file = folder / "open_clip_model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ModelError, match="could not be loaded"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
 
 
 def test_weights_of_another_architecture(folder: Path) -> None:
@@ -157,7 +158,7 @@ def test_weights_of_another_architecture(folder: Path) -> None:
     content["model_cfg"]["vision_cfg"]["width"] = 96
     config.write_text(json.dumps(content))
     with pytest.raises(ModelError, match="could not be loaded"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
 
 
 def test_pickled_code_is_not_run(folder: Path) -> None:
@@ -171,14 +172,14 @@ def test_pickled_code_is_not_run(folder: Path) -> None:
     (folder / "open_clip_model.safetensors").unlink()
     torch.save({"state_dict": Attack()}, folder / "open_clip_pytorch_model.bin")
     with pytest.raises(ModelError, match="could not be loaded"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
     assert not marker.exists()
 
 
 def test_other_vision_towers_are_refused_by_name(make_model: Callable[..., Path]) -> None:
     folder = make_model(image_size=64, width=16, layers=[1, 1, 1, 1])
     with pytest.raises(ModelError, match="ModifiedResNet"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:1", "", "cuda:99"])
@@ -220,8 +221,8 @@ def test_processors_that_multiply_bfloat16(tmp_path: Path, flags: str | None, ex
 
 
 def test_packing_takes_the_blocks_over(tiny_model_dir: Path) -> None:
-    packed = load_model(str(tiny_model_dir), device="cpu")
-    plain = load_model(str(tiny_model_dir), device="cpu", precision="bfloat16", packed=False)
+    packed = load_model(ModelConfig(str(tiny_model_dir), device="cpu"))
+    plain = load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="bfloat16"), packed=False)
     assert len(packed.clip.visual.transformer.resblocks) == 0
     assert len(plain.clip.visual.transformer.resblocks) == packed.backbone.depth == 12
     assert packed.parameters == plain.parameters
@@ -247,13 +248,13 @@ def test_failures_of_the_device_have_names(raised: Exception, expected: type) ->
 def test_a_folder_may_bring_numbers_of_the_method(folder: Path) -> None:
     config = folder / "open_clip_config.json"
     content = json.loads(config.read_text())
-    plain = load_model(str(folder), device="cpu")
+    plain = load_model(ModelConfig(str(folder), device="cpu"))
     assert plain.method("clipseg") == METHODS["clipseg"]
     config.write_text(json.dumps({**content, "clipseg": {"gamma": 20, "lam": 0.75}}))
-    tuned = load_model(str(folder), device="cpu")
+    tuned = load_model(ModelConfig(str(folder), device="cpu"))
     assert tuned.method("clipseg").coherence == Coherence(gamma=20.0, lam=0.75)
-    assert Segmenter(tuned, "clipseg").method == tuned.method("clipseg")
-    assert Segmenter(tuned, METHODS["clipseg"]).method == METHODS["clipseg"]
+    assert Segmenter(tuned).method == tuned.method("clipseg")
+    assert Segmenter(tuned, method=METHODS["clipseg"]).method == METHODS["clipseg"]
     assert tuned.method("maskclip") == METHODS["maskclip"]
 
 
@@ -262,4 +263,4 @@ def test_numbers_that_the_method_does_not_have_are_refused(folder: Path, wrong: 
     config = folder / "open_clip_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "clipseg": wrong}))
     with pytest.raises(ModelError, match="expected numbers for some of gamma, beta, lam, alpha"):
-        load_model(str(folder), device="cpu")
+        load_model(ModelConfig(str(folder), device="cpu"))

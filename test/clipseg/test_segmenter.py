@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,21 +11,29 @@ from torch.nn import functional as F
 from ovseg_ros.clipseg import (
     METHODS,
     Classifier,
+    Coherence,
+    Deep,
+    EngineConfig,
+    MethodConfig,
+    ModelConfig,
     ModelError,
-    Moment,
     Segmentation,
     Segmenter,
     Smoother,
+    SmoothingState,
     load_model,
+    load_segmenter,
 )
 from ovseg_ros.clipseg.last_block import dense_features
+from ovseg_ros.config import ConfigError, from_values
 from ovseg_ros.vocabulary import VocabularyBuilder
+from ovseg_ros.vocabulary.config import VocabularyConfig
 
 
 @pytest.fixture(scope="module")
 def segmenter(tiny_model_dir: Path) -> Segmenter:
-    model = load_model(str(tiny_model_dir), device="cpu", precision="float32")
-    return Segmenter(model, short_side=96, logit_scale=100.0)
+    model = load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="float32"))
+    return Segmenter(model, MethodConfig(short_side=96, logit_scale=100.0))
 
 
 def classifier(segmenter: Segmenter, *classes: str, **settings: object) -> Classifier:
@@ -117,7 +126,7 @@ def test_batch_equals_singles(segmenter: Segmenter, image: np.ndarray) -> None:
 
 def test_windows_go_the_whole_way(segmenter: Segmenter, image: np.ndarray) -> None:
     """The scores of windows of 64 pixels at stride 32, each taken alone, averaged where they overlap."""
-    windowed = Segmenter(segmenter.model, short_side=96, logit_scale=100.0, window=64)
+    windowed = Segmenter(segmenter.model, MethodConfig(short_side=96, logit_scale=100.0, window=64))
     chosen = classifier(segmenter, "car; automobile", "dog", "tree")
     result = windowed.segment(image, chosen)
     pixels = windowed.prepare([image], (96, 128))
@@ -158,7 +167,8 @@ def test_packed_labels_equal_the_plain_ones(tiny_model_dir: Path) -> None:
     ]
     fast, plain = (
         Segmenter(
-            load_model(str(tiny_model_dir), device="cpu", precision="float32", packed=packed), short_side=96
+            load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="float32"), packed=packed),
+            MethodConfig(short_side=96),
         )
         for packed in (True, False)
     )
@@ -169,7 +179,9 @@ def test_packed_labels_equal_the_plain_ones(tiny_model_dir: Path) -> None:
 
 def test_bfloat16_labels_equal_the_plain_ones_on_photographs(photo_mini_dir: Path, shared_data: Path) -> None:
     fast, plain = (
-        Segmenter(load_model(str(photo_mini_dir), device="cpu", precision="bfloat16", packed=packed))
+        Segmenter(
+            load_model(ModelConfig(str(photo_mini_dir), device="cpu", precision="bfloat16"), packed=packed)
+        )
         for packed in (True, False)
     )
     for name in ("camvid", "msrc"):
@@ -302,19 +314,58 @@ def test_smaller_shrinks_until_it_cannot(segmenter: Segmenter, image: np.ndarray
 @pytest.mark.parametrize(
     ("settings", "word"),
     [
-        ({"method": "none"}, "method"),
+        ({"name": "none"}, "method"),
         ({"short_side": 8}, "short side"),
-        ({"templates": "none"}, "templates"),
         ({"window": 8}, "window"),
         ({"window": 64, "window_stride": 65}, "stride"),
         ({"window_stride": 16}, "stride"),
-        ({"logit_scale": -1.0}, "logit scale"),
-        ({"logit_scale": float("nan")}, "logit scale"),
+        ({"lam": 1.5}, "lam"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(segmenter: Segmenter, settings: dict, word: str) -> None:
     with pytest.raises(ModelError, match=word):
-        Segmenter(segmenter.model, **settings)
+        Segmenter(segmenter.model, MethodConfig(**settings))
+
+
+def test_templates_that_are_not_known_are_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(ModelError, match="templates"):
+        Segmenter(segmenter.model, templates="none")
+
+
+@pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf")])
+def test_a_scale_that_cannot_be_is_refused(scale: float) -> None:
+    with pytest.raises(ConfigError, match="logit_scale"):
+        from_values(EngineConfig, {"method.logit_scale": scale})
+
+
+def test_numbers_of_the_configuration_take_precedence(segmenter: Segmenter) -> None:
+    model = replace(segmenter.model, tuning={"gamma": 20.0, "alpha": 0.1})
+    given = MethodConfig(gamma=7.0, beta=0.0, lam=0.25)
+    method = Segmenter(model, given).method
+    assert method.coherence == Coherence(gamma=7.0, beta=0.0, lam=0.25)
+    assert method.deep == Deep(alpha=0.1)  # the model's
+    own = METHODS["clipseg"].with_settings(name="own", deep=None)
+    assert Segmenter(model, given, method=own).method == own.with_settings(
+        coherence=Coherence(gamma=7.0, beta=0.0, lam=0.25)
+    )
+    assert Segmenter(model, MethodConfig(name="maskclip", gamma=7.0)).method == METHODS["maskclip"]
+
+
+def test_a_segmenter_is_made_of_one_configuration(tiny_model_dir: Path, segmenter: Segmenter) -> None:
+    config = EngineConfig(
+        model=ModelConfig(str(tiny_model_dir), device="cpu", precision="float32"),
+        method=MethodConfig(name="naclip", short_side=64, window=32, window_stride=16),
+        vocabulary=VocabularyConfig(templates="full"),
+    )
+    made = load_segmenter(config)
+    assert made.method == METHODS["naclip"]
+    assert made.description == segmenter.description | {
+        "method": "naclip",
+        "short_side": "64",
+        "windows": "32 at stride 16",
+    }
+    phrases = ["a word"]
+    assert np.array_equal(made.embed(phrases), Segmenter(segmenter.model, templates="full").embed(phrases))
 
 
 def test_description_is_for_humans(segmenter: Segmenter) -> None:
@@ -337,11 +388,11 @@ def test_real_photographs_are_recognised(
     names = (shared_data / name / "classes.txt").read_text().split()
     files = sorted((shared_data / name / "images").iterdir())
     files = files[:: max(1, len(files) // 8)][:8]
-    model = load_model(str(photo_mini_dir), device="cpu")
+    model = load_model(ModelConfig(str(photo_mini_dir), device="cpu"))
     without = METHODS["clipseg"].with_settings(deep=None)
     scores = {}
     for method in (METHODS["clipseg"], without):
-        segmenter = Segmenter(model, method, short_side=short_side)
+        segmenter = Segmenter(model, MethodConfig(short_side=short_side), method=method)
         chosen = segmenter.encode(VocabularyBuilder().build(names))
         confusion = np.zeros((len(names), len(names)), int)
         for file in files:
@@ -370,7 +421,7 @@ def test_smoothing_steadies_all_answers_alike(segmenter: Segmenter, image: np.nd
     frames = stream(image, 8)
     alone = [segmenter.segment(frame, chosen) for frame in frames]
     steady = [
-        segmenter.segment(frame, chosen, moment=Moment(smoother, number * 10**8))
+        segmenter.segment(frame, chosen, smoothing=SmoothingState(smoother, number * 10**8))
         for number, frame in enumerate(frames)
     ]
     assert (steady[0].labels == alone[0].labels).all()
@@ -396,10 +447,12 @@ def test_a_batch_of_cameras_keeps_them_apart(segmenter: Segmenter, image: np.nda
     for number, pair in enumerate(zip(front, rear, strict=True)):
         stamp = number * 10**8
         together = segmenter.segment_batch(
-            [*pair, image], chosen, moments=[*(Moment(smoother, stamp) for smoother in batched), None]
+            [*pair, image],
+            chosen,
+            smoothing=[*(SmoothingState(smoother, stamp) for smoother in batched), None],
         )
         for one, frame, smoother in zip(together, pair, single, strict=False):
-            apart = segmenter.segment(frame, chosen, moment=Moment(smoother, stamp))
+            apart = segmenter.segment(frame, chosen, smoothing=SmoothingState(smoother, stamp))
             torch.testing.assert_close(one.scores.softmax(0), apart.scores.softmax(0), rtol=0, atol=1e-4)
         torch.testing.assert_close(together[2].scores, segmenter.segment(image, chosen).scores)
 
@@ -407,14 +460,14 @@ def test_a_batch_of_cameras_keeps_them_apart(segmenter: Segmenter, image: np.nda
 def test_without_moments_nothing_is_remembered(segmenter: Segmenter, image: np.ndarray) -> None:
     chosen, smoother = classifier(segmenter, "car", "dog", "tree"), Smoother(0.3)
     first, *rest = stream(image, 4)
-    segmenter.segment(first, chosen, moment=Moment(smoother, 0))
+    segmenter.segment(first, chosen, smoothing=SmoothingState(smoother, 0))
     for frame in rest:
         plain, none = (
             segmenter.segment(frame, chosen),
-            segmenter.segment_batch([frame], chosen, moments=[None])[0],
+            segmenter.segment_batch([frame], chosen, smoothing=[None])[0],
         )
         assert torch.equal(plain.scores, none.scores)
         assert (plain.labels == none.labels).all()
         assert (plain.confidence == none.confidence).all()
-    with pytest.raises(ModelError, match="2 moments came with 1 images"):
-        segmenter.segment_batch([first], chosen, moments=[None, None])
+    with pytest.raises(ModelError, match="2 smoothing states came with 1 images"):
+        segmenter.segment_batch([first], chosen, smoothing=[None, None])

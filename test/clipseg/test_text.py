@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ovseg_ros.clipseg import ClipModel, ModelError, load_model
+from ovseg_ros.clipseg import ClipModel, ModelConfig, ModelError, load_model
 from ovseg_ros.clipseg.text import TEMPLATES, TextEncoder
 
 
 @pytest.fixture(scope="module")
 def model(tiny_model_dir: Path) -> ClipModel:
-    return load_model(str(tiny_model_dir), device="cpu")
+    return load_model(ModelConfig(str(tiny_model_dir), device="cpu"))
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_templates_and_models_do_not_share_embeddings(
 ) -> None:
     TextEncoder(model, "short").encode(["car"])
     assert not TextEncoder(model, "plain").cached(["car"])
-    other = load_model(str(make_model(seed=1)), device="cpu")
+    other = load_model(ModelConfig(str(make_model(seed=1)), device="cpu"))
     assert not TextEncoder(other, "short").cached(["car"])
 
 

@@ -27,6 +27,5 @@ def ovseg() -> Run:
 def fake_segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
     """Stands in for the model that `ovseg segment` loads."""
     fake = FakeSegmenter()
-    monkeypatch.setattr("ovseg_ros.runs.segment.load_model", lambda *arguments, **settings: None)
-    monkeypatch.setattr("ovseg_ros.runs.segment.Segmenter", lambda *arguments, **settings: fake)
+    monkeypatch.setattr("ovseg_ros.runs.segment.load_segmenter", lambda config: fake)
     return fake

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import pytest
 from typer.testing import Result
 
-from ovseg_ros.clipseg import ModelError
+from ovseg_ros.clipseg import ModelConfig, ModelError
 from ovseg_ros.commands.models import RECOMMENDED
 
 Run = Callable[..., Result]
@@ -62,8 +61,8 @@ def test_check_of_a_broken_model_fails_in_one_line(ovseg: Run, tmp_path: Path) -
 def test_only_fetch_downloads(
     ovseg: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: tuple[str, str, bool]
 ) -> None:
-    def load(name: str, weights: str, *, allow_download: bool, **settings: Any) -> None:
-        raise ModelError(f"asked for {(name, weights, allow_download)}")
+    def load(config: ModelConfig) -> None:
+        raise ModelError(f"asked for {(config.name, config.weights, config.allow_download)}")
 
     monkeypatch.setattr("ovseg_ros.clipseg.load_model", load)
     result = ovseg("models", *arguments)

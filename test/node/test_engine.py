@@ -22,10 +22,10 @@ class FakeSegmenter:
         self.moments: list[list[Any]] = []
 
     def segment_batch(
-        self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, moments: Sequence[Any]
+        self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, smoothing: Sequence[Any]
     ) -> list[str]:
         self.tried.append((len(images), self.short_side))
-        self.moments.append(list(moments))
+        self.moments.append(list(smoothing))
         if len(images) * self.short_side > self.limit:
             raise OutOfMemory("no memory left")
         return [f"{output_size} at {self.short_side}"] * len(images)
@@ -109,14 +109,14 @@ class TimedSegmenter:
         self.short_side = short_side
         self.description = {"short_side": str(short_side)}
 
-    def encode(self, vocabulary: Any, *, aside: bool) -> Any:
+    def encode(self, vocabulary: Any, *, in_background: bool) -> Any:
         return SimpleNamespace(vocabulary=vocabulary)
 
     def at(self, short_side: int) -> "TimedSegmenter":
         return TimedSegmenter(short_side)
 
     def segment_batch(
-        self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, moments: Sequence[Any]
+        self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, smoothing: Sequence[Any]
     ) -> list[Any]:
         time_ms = len(images) * 100 * (self.short_side / 336) ** 2
         return [SimpleNamespace(inference_ms=time_ms)] * len(images)

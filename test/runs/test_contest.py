@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.clipseg import METHODS, Classifier, Segmenter, load_model
+from ovseg_ros.clipseg import METHODS, Classifier, MethodConfig, ModelConfig, Segmenter, load_model
 from ovseg_ros.runs.contest import SharedContest, WholeContest
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -13,8 +13,8 @@ NAMES = ("clipseg", "sclip", "gem", "rfclip")
 
 @pytest.fixture(scope="module")
 def segmenters(tiny_model_dir: Path) -> list[Segmenter]:
-    model = load_model(str(tiny_model_dir), device="cpu")
-    return [Segmenter(model, name, short_side=96) for name in NAMES]
+    model = load_model(ModelConfig(str(tiny_model_dir), device="cpu"))
+    return [Segmenter(model, MethodConfig(name=name, short_side=96)) for name in NAMES]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from ovseg_ros.clipseg import Segmenter, load_model
+from ovseg_ros.clipseg import ModelConfig, Segmenter, load_model
 from ovseg_ros.graph.graph_client import GraphClient
 from ovseg_ros.graph.graph_names import GraphNames
 from ovseg_ros.graph.node_process import ReplayError
@@ -248,7 +248,7 @@ def test_online_and_offline_say_the_same_of_the_same_frames(raw_bag: Path, tiny_
     assert answered
     assert not shown.warnings
 
-    segmenter = Segmenter(load_model(str(tiny_model_dir), device="cpu", precision="float32"))
+    segmenter = Segmenter(load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="float32")))
     vocabulary = VocabularyBuilder().build(list(TRUTH.values()))
     classifier = segmenter.encode(vocabulary)
     meter = QualityMeter(TRUTH)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ovseg_ros.clipseg import Segmenter, load_model
+from ovseg_ros.clipseg import ModelConfig, Segmenter, load_model
 from ovseg_ros.clipseg.backbone import Backbone
 from training.dataset import PICTURE_SIDE, Pictures
 from training.tiny_clip import (
@@ -34,7 +34,7 @@ def test_an_exported_model_loads_and_says_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build(SMALL_MODEL, patch_dropout=0.5).eval()
     export(model, SMALL_MODEL, tmp_path / "model", "# A card\n")
-    loaded = load_model(str(tmp_path / "model"), device="cpu", packed=False)
+    loaded = load_model(ModelConfig(str(tmp_path / "model"), device="cpu"), packed=False)
     assert loaded.context_length == CONTEXT
     assert (tmp_path / "model" / "README.md").read_text() == "# A card\n"
     pictures = torch.randint(0, 255, (2, 3, PICTURE_SIDE, PICTURE_SIDE), dtype=torch.uint8)
@@ -54,7 +54,7 @@ def test_an_exported_model_loads_and_says_the_same(tmp_path: Path) -> None:
 def test_the_engine_takes_the_trained_shape(tmp_path: Path) -> None:
     """All of ovseg-tiny's layers are within reach of the method's default settings."""
     export(build(MODEL_CONFIG), MODEL_CONFIG, tmp_path, "")
-    segmenter = Segmenter(load_model(str(tmp_path), device="cpu"), "clipseg")
+    segmenter = Segmenter(load_model(ModelConfig(str(tmp_path), device="cpu")))
     assert segmenter.model.backbone.depth == 12
     assert segmenter.model.backbone.patch == (16, 16)
 

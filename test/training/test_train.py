@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ovseg_ros.clipseg import load_model
+from ovseg_ros.clipseg import ModelConfig, load_model
 from training import train
 from training.dataset import Pictures, save_shard, shard_path
 
@@ -51,7 +51,7 @@ def test_a_run_in_two_parts_is_a_run_in_one(pictures: Path, tmp_path: Path) -> N
     models = [tmp_path / name / "model" for name in ("whole", "parts")]
     weights = [(folder / "open_clip_model.safetensors").read_bytes() for folder in models]
     assert weights[0] == weights[1]
-    assert load_model(str(models[0]), device="cpu").embedding == 16
+    assert load_model(ModelConfig(str(models[0]), device="cpu")).embedding == 16
     card = (models[0] / "README.md").read_text()
     assert "6 of 6 steps of 16 crops" in card
     assert "no pixel label, box or mask" in card

@@ -9,7 +9,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
-from ovseg_ros.clipseg import Moment, Smoother
+from ovseg_ros.clipseg import Smoother, SmoothingState
 from ovseg_ros.images.codec import decode_image
 
 STEP_NS, SIZE = 100_000_000, (48, 64)
@@ -43,7 +43,7 @@ class Rig:
         for name, image in images.items():
             message = self._wait(lambda: self.inboxes[name].of(image.header), f"labels of {name}")  # noqa: B023
             setup, pixels, twin = self._node._pipeline.setup, decode_image(image), twins[name]
-            moments = [] if twin is None else [Moment(twin, stamp_ns)]
+            moments = [] if twin is None else [SmoothingState(twin, stamp_ns)]
             expected, alone = (setup.segment([pixels], "input", given)[0].labels for given in (moments, []))
             found[name] = (decode_image(message)[..., 0], expected, alone)
         return found
