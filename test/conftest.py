@@ -1,6 +1,7 @@
 """Fixtures that every part of the tests uses, and the order of the run."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ovseg_ros.recordings.recording import Answer
 from ovseg_ros.vocabulary import Vocabulary
 
 GRAPH_TESTS = Path(__file__).parent / "node"
+
+# `training` is not installed. Appended, so that an installed ovseg_ros comes before the sources.
+sys.path.append(str(Path(__file__).parents[1]))
 
 TINY = {
     "embed_dim": 32,

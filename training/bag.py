@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import typer
 
-from ovseg_ros.commands.console import err, progress_bar
+from ovseg_ros.commands import console
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
 from ovseg_ros.recordings.message_types import (
@@ -33,9 +33,8 @@ from ovseg_ros.recordings.message_types import (
 )
 from training.arrange import make_scene
 from training.catalogue import label_names
-from training.errors import SceneError
-from training.render import Camera, Frame, is_clear, render
-from training.scene import SEEDS, Scene, Vec
+from training.render import RenderCamera, RenderedFrame, is_clear, render
+from training.scene import SEEDS, Scene, SceneError, Vec
 from training.world import World
 
 IMAGE_TOPIC = "/camera/image/compressed"
@@ -129,12 +128,12 @@ def write_bag(
     scene = make_scene(seed, family)
     path = choose_path(scene, np.random.default_rng([seed, 2]))
     stamps = FIRST_STAMP_NS + (np.arange(round(seconds * rate) + 1) * 1e9 / rate).round().astype(np.int64)
-    with World() as world, progress_bar("frames") as progress:
+    with World() as world, console.progress_bar("frames") as progress:
         world.load(scene)
         frames = []
         for share in progress.track(np.linspace(0, 1, len(stamps)), description="rendering"):
             eye, target = path.at(float(share))
-            camera = Camera.looking(eye, target, np.radians(52), width, height)
+            camera = RenderCamera.looking(eye, target, np.radians(52), width, height)
             frames.append(render(world, scene, camera))
     counts = sum(np.bincount(frame.labels.ravel(), minlength=256) for frame in frames)
     kinds = [label for label in label_names() if np.asarray(counts)[label] >= _LEAST_PIXELS]
@@ -166,13 +165,13 @@ def _millimetres(depth: np.ndarray) -> np.ndarray:
         return np.where(near > 0, np.round(1000 / disparity), 0).astype(np.uint16)
 
 
-def _jpeg(frame: Frame, stamp: int, quality: int) -> Any:
+def _jpeg(frame: RenderedFrame, stamp: int, quality: int) -> Any:
     _, data = cv2.imencode(".jpg", frame.color[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     kind = message_types().types[COMPRESSED_IMAGE]
     return kind(header=make_header(stamp, CAMERA_FRAME), format="jpeg", data=np.asarray(data).ravel())
 
 
-def _camera_info(camera: Camera, stamp: int) -> Any:
+def _camera_info(camera: RenderCamera, stamp: int) -> Any:
     types = message_types().types
     projection = np.zeros((3, 4))
     projection[:, :3] = camera.matrix
@@ -193,7 +192,7 @@ def _camera_info(camera: Camera, stamp: int) -> Any:
     )
 
 
-def _transform(camera: Camera, stamp: int) -> Any:
+def _transform(camera: RenderCamera, stamp: int) -> Any:
     types = message_types().types
     x, y, z = camera.pose[:3, 3].tolist()
     qx, qy, qz, qw = quaternion(camera.pose[:3, :3]).tolist()
@@ -239,7 +238,7 @@ def main(
     try:
         write_bag(output, seed, family=family, seconds=seconds, rate=rate)
     except OvsegError as error:
-        err.print(f"error: {error}", markup=False)
+        console.error(error)
         raise typer.Exit(1) from error
 
 

@@ -1,5 +1,4 @@
-"""Batches for training, each a function of the seed and its number: a run that goes on sees what it would
-have seen."""
+"""Batches for training, each a function of the seed and its number: a resumed run sees the same."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from training.tiny_clip import tokenizer
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Pictures, their captions, and which caption is true of which picture.
 
     Attributes:
@@ -30,9 +29,11 @@ class Batch:
     tokens: Int[Tensor, "b t"]
     true: Bool[Tensor, "b b"]
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "TrainingBatch":
         """The batch on a device."""
-        return Batch(*(t.to(device, non_blocking=True) for t in (self.pictures, self.tokens, self.true)))
+        return TrainingBatch(
+            *(t.to(device, non_blocking=True) for t in (self.pictures, self.tokens, self.true))
+        )
 
 
 def which_are_true(captions: Sequence[Caption], seen: Sequence[Sequence[Seen]]) -> Bool[Tensor, "p c"]:
@@ -55,14 +56,14 @@ def merge(parts: Sequence[Sequence[Seen]]) -> list[Seen]:
     return sorted((Seen(*key, share) for key, share in shares.items()), key=lambda entry: -entry.share)
 
 
-class BatchMaker(Dataset[Batch]):
-    """The batch of a number: its pictures come from the permutation of its epoch, its wordings, mirrorings
+class BatchMaker(Dataset[TrainingBatch]):
+    """The batch of a number: its pictures come from the permutation of its epoch, its captions, mirrorings
     and brightness from a generator of its own.
 
     Args:
         pictures: to choose from.
         size: pictures in a batch.
-        seed: of order and wordings.
+        seed: of order and captions.
         mosaics: share of batches whose pictures are each put together of four of the batch, 2 x 2: there the
             model sees as many patches and things as in a frame, and no more has to be rendered or decoded.
     """
@@ -78,7 +79,7 @@ class BatchMaker(Dataset[Batch]):
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
         self._tokenize: open_clip.SimpleTokenizer = tokenizer()
 
-    def __getitem__(self, number: int) -> Batch:
+    def __getitem__(self, number: int) -> TrainingBatch:
         epoch, place = divmod(number, self._per_epoch)
         if self._order[0] != epoch:
             order = np.random.default_rng([self._seed, epoch]).permutation(len(self._pictures))
@@ -90,7 +91,7 @@ class BatchMaker(Dataset[Batch]):
         if rng.random() < self._mosaics:
             pictures, seen = _mosaics(pictures, seen, rng)
         captions = [write_caption(entry, rng) for entry in seen]
-        return Batch(
+        return TrainingBatch(
             torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
             self._tokenize([caption.text for caption in captions]),
             which_are_true(captions, seen),
@@ -129,7 +130,7 @@ class _Numbers(Sampler[int]):
         return len(self._range)
 
 
-def batches(maker: BatchMaker, first: int, last: int, workers: int) -> DataLoader[Batch]:
+def batches(maker: BatchMaker, first: int, last: int, workers: int) -> DataLoader[TrainingBatch]:
     """Batches `first` to `last - 1`, prepared by `workers` processes (0: by this one)."""
     return DataLoader(
         maker,

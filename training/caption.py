@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.catalogue import KINDS, Kind
-from training.render import Frame
+from training.render import RenderedFrame
 from training.world import UNSEEN
 
 LEAST_SHARE = 0.02
@@ -39,7 +39,7 @@ class Seen:
     share: float
 
 
-def what_is_seen(frame: Frame, area: tuple[int, int, int, int] | None = None) -> list[Seen]:
+def what_is_seen(frame: RenderedFrame, area: tuple[int, int, int, int] | None = None) -> list[Seen]:
     """What covers at least `NOTED_SHARE` of a frame, or of a part of it, the largest first.
 
     Instances of one kind and one adjective count together.

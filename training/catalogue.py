@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from training.shapes import Builder, Rgb, furniture, outdoor, small
+from training.meshes import Builder, Rgb
+from training.shapes import furniture, outdoor, small
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,12 @@ import cv2
 import numpy as np
 import typer
 
-from ovseg_ros.commands.console import err, progress_bar
+from ovseg_ros.commands import console
 from ovseg_ros.errors import OvsegError
 from training.arrange import make_scene
 from training.caption import Seen, what_is_seen
-from training.errors import SceneError
-from training.render import Frame, choose_camera, render
-from training.scene import SEEDS, SPLITS, Split
+from training.render import RenderedFrame, choose_camera, render
+from training.scene import SEEDS, SPLITS, SceneError, Split
 from training.world import World
 
 PICTURE_SIDE = 112
@@ -100,7 +99,7 @@ def make_shard(split: Split, number: int, world: World, scenes: int = SCENES_PER
 
 
 def _choose_crops(
-    frame: Frame, counts: Counter[str], rng: np.random.Generator
+    frame: RenderedFrame, counts: Counter[str], rng: np.random.Generator
 ) -> list[tuple[tuple[int, int, int, int], list[Seen]]]:
     height, width = frame.labels.shape
     unit = PICTURE_SIDE * min(height, width) / SHORT_SIDE
@@ -137,7 +136,7 @@ def shard_path(folder: Path, split: Split, number: int) -> Path:
 
 
 def save_shard(path: Path, pictures: Pictures) -> None:
-    """Write a shard aside and move it to its place, so that no half of one is ever read."""
+    """Write a shard atomically, so that no half of one is ever read."""
     words = json.dumps([[(s.kind, s.adjective, round(s.share, 4)) for s in seen] for seen in pictures.seen])
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
@@ -189,7 +188,7 @@ def render_shards(folder: Path, wanted: Sequence[tuple[Split, int]], workers: in
     jobs = [
         (folder, split, number) for split, number in wanted if not shard_path(folder, split, number).exists()
     ]
-    with progress_bar("pictures") as progress:
+    with console.progress_bar("pictures") as progress:
         task = progress.add_task(
             "rendering", total=len(jobs) * SCENES_PER_SHARD * VIEWS_PER_SCENE * CROPS_PER_VIEW
         )
@@ -214,12 +213,12 @@ def main(
             split: len(load_pictures(output, split)) for split in SPLITS if list(output.glob(f"{split}-*"))
         }
     except OvsegError as error:
-        err.print(f"error: {error}", markup=False)
+        console.error(error)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        err.print("stopped; the same command goes on with the shards that are missing")
+        console.say("stopped; the same command renders the shards that are missing")
         raise typer.Exit(130) from None
-    err.print(f"{output}: " + ", ".join(f"{count} {split} pictures" for split, count in totals.items()))
+    console.say(f"{output}: " + ", ".join(f"{count} {split} pictures" for split, count in totals.items()))
 
 
 if __name__ == "__main__":

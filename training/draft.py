@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from training.catalogue import Model, models_of
+from training.meshes import Rgb
 from training.scene import Light, Scene, Split, Surface, Thing, Vec
-from training.shapes import Rgb
 
 _TEXTURE_SEEDS: dict[Split, range] = {"train": range(0, 40), "val": range(0, 40), "test": range(40, 60)}
 """Textures of each split; those of the test scenes are seen nowhere else."""

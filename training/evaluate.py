@@ -17,16 +17,15 @@ import typer
 from rich.table import Table
 
 from ovseg_ros.clipseg import METHODS, Method, MethodConfig, ModelConfig, Segmenter, load_model
-from ovseg_ros.commands.console import err, out, progress_bar
+from ovseg_ros.commands import console
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import ConfusionMatrix, mean, per_class_iou, pixel_accuracy
 from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder
 from training.arrange import make_scene
 from training.catalogue import KINDS, kind_of, label_names
 from training.dataset import SHORT_SIDE, Pictures, make_shard
-from training.errors import SceneError
-from training.render import Frame, choose_camera, render
-from training.scene import SEEDS, Split
+from training.render import RenderedFrame, choose_camera, render
+from training.scene import SEEDS, SceneError, Split
 from training.world import World
 from training.zero_shot import ZeroShot, measure
 
@@ -46,7 +45,7 @@ class MethodScore:
 
 
 def methods() -> dict[str, Method]:
-    """The methods compared: the peers, the method, and the method without one of its halves."""
+    """The methods compared: the baselines, the method, and the method without one of its halves."""
     full = METHODS["clipseg"]
     return {
         **METHODS,
@@ -56,11 +55,11 @@ def methods() -> dict[str, Method]:
     }
 
 
-def render_frames(split: Split, count: int) -> list[Frame]:
+def render_frames(split: Split, count: int) -> list[RenderedFrame]:
     """Frames of `count` scenes of a split, one of each."""
-    frames: list[Frame] = []
+    frames: list[RenderedFrame] = []
     seed = SEEDS[split].start + _FIRST_FRAME_SEED
-    with World() as world, progress_bar("frames") as progress:
+    with World() as world, console.progress_bar("frames") as progress:
         task = progress.add_task(f"rendering {split} frames", total=count)
         while len(frames) < count:
             scene, rng = make_scene(seed), np.random.default_rng([seed, 3])
@@ -75,13 +74,13 @@ def render_frames(split: Split, count: int) -> list[Frame]:
     return frames
 
 
-def most_seen(frames: Sequence[Frame], count: int) -> list[int]:
+def most_seen(frames: Sequence[RenderedFrame], count: int) -> list[int]:
     """Labels of the `count` kinds that fill most of the frames."""
     pixels = np.sum([np.bincount(frame.labels.ravel(), minlength=256) for frame in frames], axis=0)
     return sorted(label_names(), key=lambda label: -int(pixels[label]))[:count]
 
 
-def score(segmenter: Segmenter, frames: Sequence[Frame], words: Mapping[int, str]) -> MethodScore:
+def score(segmenter: Segmenter, frames: Sequence[RenderedFrame], words: Mapping[int, str]) -> MethodScore:
     """Segment frames and count against the truth; the pixels of kinds that are not asked for do not count.
 
     Args:
@@ -94,7 +93,7 @@ def score(segmenter: Segmenter, frames: Sequence[Frame], words: Mapping[int, str
     matrix = ConfusionMatrix()
     asked_for = np.full(256, UNLABELLED_ID, np.uint8)
     asked_for[list(words)] = list(words)
-    with progress_bar("frames") as progress:
+    with console.progress_bar("frames") as progress:
         for frame in progress.track(frames, description=segmenter.method.name):
             matrix.update(asked_for[frame.labels], segmenter.segment(frame.color, classifier).labels)
     occurring = [label for label in label_names() if matrix.counts[label].sum()]
@@ -158,17 +157,17 @@ def main(
             segmenter = Segmenter(clip, MethodConfig(short_side=short_side), method=tuned)
             results[name] = score(segmenter, pictures, words)
     except OvsegError as error:
-        err.print(f"error: {error}", markup=False)
+        console.error(error)
         raise typer.Exit(1) from error
-    _tell(results, zero_shot, split, frames, kinds)
+    _print(results, zero_shot, split, frames, kinds)
     if json_file is not None:
         _write(json_file, results, zero_shot, split, frames, short_side)
 
 
-def _tell(results: dict[str, MethodScore], zero_shot: ZeroShot, split: str, frames: int, kinds: int) -> None:
+def _print(results: dict[str, MethodScore], zero_shot: ZeroShot, split: str, frames: int, kinds: int) -> None:
     classes = len(next(iter(results.values())).per_kind)
     title = f"{frames} frames, {classes} kinds that occur of {kinds} asked for"
-    out.print(
+    console.out.print(
         f"{split} split. Retrieval of one crop of 256 by its caption: {zero_shot.retrieval:.1f} % first, "
         f"{zero_shot.retrieval_5:.1f} % in five. Naming the kind that fills a crop: {zero_shot.naming:.1f} %"
     )
@@ -177,10 +176,10 @@ def _tell(results: dict[str, MethodScore], zero_shot: ZeroShot, split: str, fram
     table.add_column("right pixels", justify="right")
     for name, result in results.items():
         table.add_row(name, f"{result.mean_iou:.1f}", f"{result.pixel_accuracy:.1f} %")
-    out.print(table)
+    console.out.print(table)
     best = max(results, key=lambda name: results[name].mean_iou)
     by_iou = sorted(results[best].per_kind.items(), key=lambda entry: -entry[1])
-    out.print(f"IoU by kind, {best}: " + ", ".join(f"{kind} {iou:.0f}" for kind, iou in by_iou))
+    console.out.print(f"IoU by kind, {best}: " + ", ".join(f"{kind} {iou:.0f}" for kind, iou in by_iou))
 
 
 def _write(

@@ -1,16 +1,18 @@
-"""Triangle meshes made of numbers: boxes, turned profiles, tubes, rings, balls, prisms and planes.
+"""Triangle meshes made of numbers: boxes, turned profiles, tubes, rings, balls, prisms and planes; and parts,
+which are meshes of one material.
 
 Lengths are in metres, z is up. Normals point outwards, triangles run counter-clockwise seen from outside.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 Vector = Sequence[float]
+Rgb = tuple[float, float, float]
 
 ROUND = 20
 """Corners of a circle: round enough at the sizes seen, cheap to draw."""
@@ -191,3 +193,29 @@ def tube(start: Vector, end: Vector, radius: float, sides: int = 8) -> Mesh:
 
 def _face(vertices: np.ndarray, uvs: np.ndarray, triangles: np.ndarray, normal: Vector) -> Mesh:
     return Mesh(vertices, np.tile(np.asarray(normal, float), (len(vertices), 1)), uvs, triangles)
+
+
+BLACK: Rgb = (0.06, 0.06, 0.07)
+DARK: Rgb = (0.20, 0.20, 0.22)
+STEEL: Rgb = (0.62, 0.64, 0.67)
+WHITE: Rgb = (0.93, 0.93, 0.91)
+GLASS: Rgb = (0.55, 0.72, 0.85)
+LAMP_LIGHT: Rgb = (1.0, 0.95, 0.75)
+
+
+@dataclass(frozen=True)
+class MeshPart:
+    """A piece of a thing of one material.
+
+    Attributes:
+        mesh: in the thing's own frame.
+        color: RGB 0..1; None: the colour that the thing as a whole is given.
+        texture: a name of `textures.TEXTURES`, or None for a plain surface.
+    """
+
+    mesh: Mesh
+    color: Rgb | None = None
+    texture: str | None = None
+
+
+Builder = Callable[[np.random.Generator], list[MeshPart]]

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 
 from training.catalogue import label_of
-from training.errors import SceneError
-from training.scene import Scene, Thing, Vec
+from training.scene import Scene, SceneError, Thing, Vec
 from training.textures import smooth_noise
 from training.world import UNSEEN, World
 
@@ -17,7 +16,7 @@ NEAR, FAR = 0.05, 120.0
 
 
 @dataclass(frozen=True)
-class Camera:
+class RenderCamera:
     """A pinhole camera and where it is.
 
     Attributes:
@@ -32,7 +31,7 @@ class Camera:
     pose: np.ndarray
 
     @classmethod
-    def looking(cls, eye: Vec, target: Vec, fov: float, width: int, height: int) -> "Camera":
+    def looking(cls, eye: Vec, target: Vec, fov: float, width: int, height: int) -> "RenderCamera":
         """A camera at `eye` that looks at `target`, level; `fov` is the vertical field of view, radians."""
         forward = np.subtract(target, eye)
         forward = forward / np.linalg.norm(forward)
@@ -60,7 +59,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Frame:
+class RenderedFrame:
     """What a camera sees.
 
     Attributes:
@@ -76,11 +75,13 @@ class Frame:
     depth: np.ndarray
     labels: np.ndarray
     instances: np.ndarray
-    camera: Camera
+    camera: RenderCamera
     scene: Scene
 
 
-def choose_camera(scene: Scene, rng: np.random.Generator, width: int = 640, height: int = 480) -> Camera:
+def choose_camera(
+    scene: Scene, rng: np.random.Generator, width: int = 640, height: int = 480
+) -> RenderCamera:
     """A camera where a robot's could be, that looks at something. Stands clear of every thing.
 
     Raises:
@@ -94,7 +95,7 @@ def choose_camera(scene: Scene, rng: np.random.Generator, width: int = 640, heig
         distance = float(np.linalg.norm(aim - eye))
         if distance > 0.7 and is_clear(scene, eye):
             fov = math.radians(rng.uniform(30, 62))
-            return Camera.looking(eye, target, fov, width, height)
+            return RenderCamera.looking(eye, target, fov, width, height)
     raise SceneError(f"scene {scene.seed} leaves the camera no place to stand")
 
 
@@ -110,7 +111,9 @@ def _is_outside(thing: Thing, eye: Vec) -> bool:
     return away > thing.model.reach * thing.height + 0.3
 
 
-def render(world: World, scene: Scene, camera: Camera, rng: np.random.Generator | None = None) -> Frame:
+def render(
+    world: World, scene: Scene, camera: RenderCamera, rng: np.random.Generator | None = None
+) -> RenderedFrame:
     """Look at the scene that `world` has loaded.
 
     Args:
@@ -148,7 +151,7 @@ def render(world: World, scene: Scene, camera: Camera, rng: np.random.Generator 
     if rng is not None:
         color = _develop(color, rng)
     labels = np.array([label_of(instance.kind) for instance in scene.instances] + [label_of("sky")], np.uint8)
-    return Frame(
+    return RenderedFrame(
         np.clip(color, 0, 255).astype(np.uint8),
         depth.astype(np.float32),
         labels[instances],
@@ -158,13 +161,13 @@ def render(world: World, scene: Scene, camera: Camera, rng: np.random.Generator 
     )
 
 
-def _view_matrix(camera: Camera) -> list[float]:
+def _view_matrix(camera: RenderCamera) -> list[float]:
     to_camera = np.linalg.inv(camera.pose)
     to_camera[1:3] *= -1  # OpenGL's camera looks along -z with y up
     return to_camera.T.ravel().tolist()
 
 
-def _projection_matrix(camera: Camera) -> list[float]:
+def _projection_matrix(camera: RenderCamera) -> list[float]:
     k = camera.matrix
     matrix = np.zeros((4, 4))
     matrix[0, 0] = 2 * k[0, 0] / camera.width
@@ -174,7 +177,9 @@ def _projection_matrix(camera: Camera) -> list[float]:
     return matrix.T.ravel().tolist()
 
 
-def _add_air(color: np.ndarray, depth: np.ndarray, unseen: np.ndarray, camera: Camera, seed: int) -> None:
+def _add_air(
+    color: np.ndarray, depth: np.ndarray, unseen: np.ndarray, camera: RenderCamera, seed: int
+) -> None:
     """Sky with clouds where nothing is, and haze over what is far; changes `color` in place."""
     rng = np.random.default_rng(seed)
     horizon = np.array([215, 226, 236]) * rng.uniform(0.85, 1.05)

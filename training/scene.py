@@ -6,8 +6,9 @@ World frame: metres, z up, the ground at z = 0.
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ovseg_ros.errors import OvsegError
 from training.catalogue import Model
-from training.shapes import Rgb
+from training.meshes import Rgb
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -20,6 +21,10 @@ SEEDS: dict[Split, range] = {
 """Seeds of each split."""
 
 Vec = tuple[float, float, float]
+
+
+class SceneError(OvsegError):
+    """A scene cannot be arranged or rendered as asked."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from training.errors import SceneError
-from training.meshes import Mesh, plane
-from training.scene import Scene, Surface, Thing
-from training.shapes import Part, Rgb
+from training.meshes import Mesh, MeshPart, Rgb, plane
+from training.scene import Scene, SceneError, Surface, Thing
 from training.textures import draw_texture
 
 UNSEEN = -1
@@ -72,12 +70,12 @@ class World:
 
     def _surface(self, surface: Surface) -> int:
         mesh = plane(surface.corner, surface.along, surface.up, surface.tile)
-        part = Part(mesh, None, surface.texture)
+        part = MeshPart(mesh, None, surface.texture)
         return self._body([part], surface.color, surface.texture_seed, 1.0, (0, 0, 0), (0, 0, 0, 1))
 
     def _body(
         self,
-        parts: list[Part],
+        parts: list[MeshPart],
         color: Rgb | None,
         seed: int,
         scale: float,
@@ -112,7 +110,7 @@ class World:
                 )
         return body
 
-    def _shape(self, part: Part, color: Rgb | None, scale: float) -> int:
+    def _shape(self, part: MeshPart, color: Rgb | None, scale: float) -> int:
         plain = color if part.color is None and part.texture is None else part.color
         mesh: Mesh = part.mesh
         shape: int = self.bullet.createVisualShape(
@@ -176,7 +174,7 @@ def _pybullet() -> tuple[Any, Path]:
             import pybullet_data
     except ImportError as error:
         raise SceneError(
-            "rendering scenes needs pybullet, which is not installed: pip install 'ovseg_ros[scenes]'"
+            "rendering scenes needs pybullet, which is not installed: pip install 'ovseg_ros[training]'"
         ) from error
     return pybullet, Path(pybullet_data.getDataPath())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ovseg_ros.graph.graph_client import GraphClient
 from ovseg_ros.graph.node_process import AttachedNode, NodeProcess, ReplayError
-from ovseg_ros.recordings.bag import TopicInfo
+from ovseg_ros.recordings.frame import TopicInfo
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
 
 ATTACH_TIMEOUT = 60.0

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ovseg_ros.graph.node_process import ReplayError
-from ovseg_ros.recordings.bag import TopicInfo
+from ovseg_ros.recordings.frame import TopicInfo
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
 from ovseg_ros.runs.wording import Words, read_words, truth_words
 from ovseg_ros.vocabulary import shipped_vocabularies

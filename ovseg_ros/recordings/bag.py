@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ovseg_ros.images.codec import decode_compressed, decode_image
+from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.label_map import LabelMap, decode_label_image
 from ovseg_ros.recordings.message_types import (
     COMPRESSED_IMAGE,
@@ -15,18 +16,10 @@ from ovseg_ros.recordings.message_types import (
     LABEL_INFO,
 )
 from ovseg_ros.recordings.part import BagError
-from ovseg_ros.recordings.reader import BagMessage, BagReader, TopicInfo
+from ovseg_ros.recordings.reader import BagReader
 from ovseg_ros.recordings.writer import BagWriter
 
-__all__ = [
-    "TRUTH_INFO_TOPIC",
-    "TRUTH_TOPIC",
-    "Bag",
-    "BagError",
-    "BagMessage",
-    "BagWriter",
-    "TopicInfo",
-]
+__all__ = ["TRUTH_INFO_TOPIC", "TRUTH_TOPIC", "Bag", "BagError", "BagWriter"]
 
 TRUTH_TOPIC = "/ground_truth/labels"
 TRUTH_INFO_TOPIC = "/ground_truth/label_info"
@@ -98,7 +91,7 @@ class Bag(BagReader):
         """Names by the ids that `decode_labels` gives with `label_map`; empty where the bag has none."""
         return dict(self.label_map(labels_topic).names)
 
-    def decode_labels(self, message: BagMessage, label_map: LabelMap | None = None) -> np.ndarray:
+    def decode_labels(self, message: Message, label_map: LabelMap | None = None) -> np.ndarray:
         """Label ids uint8 [H, W] of an image message, 255 where void; the ids as they are without a map.
 
         Raises BagError on another encoding, damaged data, or an id that has no place in 0..254.
@@ -108,7 +101,7 @@ class Bag(BagReader):
         except ValueError as error:
             raise BagError(f"{self.path}: {message.topic} {error}") from error
 
-    def decode_image(self, message: BagMessage) -> np.ndarray:
+    def decode_image(self, message: Message) -> np.ndarray:
         """RGB uint8 [H, W, 3] of an Image or CompressedImage message. Raises ImageError, BagError."""
         decode = decode_compressed if message.type == COMPRESSED_IMAGE else decode_image
         return decode(self.read(message))

@@ -1,16 +1,27 @@
 """One image of a recording, whatever it came from, and what a source of them is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
 
+from ovseg_ros.errors import OvsegError
 from ovseg_ros.recordings.config import SelectionConfig
 
 SourceKind = Literal["bag", "dataset", "images", "video"]
+
+DEFAULT_RATE = 10.0
+"""Frames a second of image files, and of a bag that does not say."""
+
+ItemT = TypeVar("ItemT")
+
+
+class SourceError(OvsegError):
+    """A recording that cannot be opened or read, or lacks what is needed."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class TopicInfo:
     rate: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Message:
     """One recorded message: `log_ns` is when it was recorded, `data` its CDR bytes, `stamp_ns` its header
     stamp (the time of recording where it has none)."""
@@ -40,15 +51,16 @@ class Frame:
     """One image of a recording; decoded where it is asked for, in any thread.
 
     Attributes:
-        number: of the frame in the recording's time range, from 0.
+        number: its place in the recording, from 0, whatever part of it was selected.
         name: of its file, without suffix; empty in bags and videos.
         seconds: when it was recorded, after the first message.
-        stamp_ns: header stamp; invented at the source's rate for files.
+        stamp_ns: header stamp, the time of recording where it has none; invented at the source's rate for
+            files.
         log_ns: when it was recorded.
         image: decodes it, uint8 [H, W, 3] RGB. Raises OvsegError.
         truth: decodes its ground truth, uint8 [H, W], in the ids of `Source.truth_names`; None for a frame
             without. Raises OvsegError.
-        message: its image message, as it is in the bag or would be.
+        message: its image message, as it is in the bag or would be, with the stamp `stamp_ns`.
         camera_info: the newest one when it was recorded, None where there is none.
         beside: messages of the same stamp on the further topics that were asked for.
     """
@@ -66,7 +78,8 @@ class Frame:
 
 
 class Source(Protocol):
-    """A recording that is read in order, by one thread at a time. Use as a context manager.
+    """A recording that is read in order, by one thread at a time. Use as a context manager; it may be entered
+    again. What the attributes from `topic` on say is known once it was entered.
 
     Attributes:
         path: of the bag, folder or file.
@@ -75,7 +88,7 @@ class Source(Protocol):
         topic: where its images come from, in a folder or video the topic that they would have in a bag.
         truth_names: names of the ground truth's classes by the ids of `Frame.truth`; empty where there is
             none.
-        warnings: what is wrong with it, as far as it was read.
+        truth_missing: why `truth_names` is empty, and what was expected.
     """
 
     path: Path
@@ -83,16 +96,49 @@ class Source(Protocol):
     name: str
     topic: TopicInfo
     truth_names: Mapping[int, str]
+    truth_missing: str
 
     def __enter__(self) -> "Source": ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     @property
-    def warnings(self) -> list[str]: ...
+    def warnings(self) -> list[str]:
+        """What is wrong with it, as far as it was read."""
 
     def expected(self, selection: SelectionConfig) -> int:
         """About how many frames `frames` gives."""
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
-        """The selected frames in the order of recording, with the messages of the topics `beside`."""
+        """The selected frames in the order of recording, with the messages of the topics `beside`.
+
+        Raises SourceError where the selection ends before it begins.
+        """
+
+
+def select(
+    items: Iterable[ItemT], selection: SelectionConfig, seconds: Callable[[ItemT], float]
+) -> Iterator[ItemT]:
+    """The selected items; nothing is read beyond the last of them.
+
+    `seconds` says when an item was recorded, after the first message. Raises SourceError where the selection
+    ends before it begins.
+    """
+    start, end = selection.start, selection.end
+    if end:
+        if end <= start:
+            raise SourceError(f"the time range is {start:g} s to {end:g} s; expected an end after the start")
+        items = takewhile(lambda item: seconds(item) < end, items)
+    if start:
+        items = (item for item in items if seconds(item) >= start)
+    stop = (selection.limit - 1) * selection.every + 1 if selection.limit else None
+    return islice(items, 0, stop, selection.every)
+
+
+def expected_count(selection: SelectionConfig, recorded: int, seconds: float) -> int:
+    """About how many of the frames recorded over some seconds are selected."""
+    if seconds > 0:
+        end = min(selection.end or seconds, seconds)
+        recorded = round(recorded * max(0.0, end - selection.start) / seconds)
+    selected = -(-recorded // selection.every)
+    return min(selected, selection.limit or selected)

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ovseg_ros.recordings.bag import Bag, BagError, BagMessage
+from ovseg_ros.recordings.bag import Bag, BagError
+from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.message_types import CAMERA_INFO, header_stamp, with_header_stamp
 
 LOOK_AHEAD_NS = 1_000_000_000
@@ -18,10 +19,10 @@ class Frame:
     `beside` has the messages of the same stamp of the further topics that were asked for.
     """
 
-    image: BagMessage
-    truth: BagMessage | None = None
-    camera_info: BagMessage | None = None
-    beside: Mapping[str, BagMessage] = field(default_factory=dict)
+    image: Message
+    truth: Message | None = None
+    camera_info: Message | None = None
+    beside: Mapping[str, Message] = field(default_factory=dict)
 
     @property
     def stamp_ns(self) -> int:
@@ -88,12 +89,12 @@ class _Matching:
         self._slop_ns = slop_ns
         self._waiting: deque[tuple[int, int, Frame | None]] = deque()
         sides = [name for name in (truth, *beside) if name is not None and name != image_topic]
-        self._by_stamp: dict[str, dict[int, BagMessage]] = {name: {} for name in sides}
+        self._by_stamp: dict[str, dict[int, Message]] = {name: {} for name in sides}
 
     def frames(self, start_ns: int, stop_ns: int) -> Iterator[Frame]:
         """The frames recorded in a range of time."""
         info = camera_info_topic(self._bag, self._image_topic)
-        camera_info: BagMessage | None = None
+        camera_info: Message | None = None
         names = [self._image_topic, *([info] if info else []), *self._by_stamp]
         for message in self._bag.messages(names, start_ns - LOOK_AHEAD_NS, stop_ns + LOOK_AHEAD_NS):
             # Images whose time is over go first: what they waited with may be dropped for this message.
@@ -109,7 +110,7 @@ class _Matching:
             yield from self._release(message.log_ns)
         yield from self._release(None)
 
-    def _keep(self, message: BagMessage) -> None:
+    def _keep(self, message: Message) -> None:
         known = self._by_stamp[message.topic]
         known[message.stamp_ns] = message
         for stamp in [s for s, m in known.items() if m.log_ns < message.log_ns - 2 * LOOK_AHEAD_NS]:
@@ -131,7 +132,7 @@ class _Matching:
                 beside = {name: found[name] for name in self._beside if name in found}
                 yield replace(frame, truth=truth, beside=beside)
 
-    def _nearest(self, stamp: int) -> BagMessage | None:
+    def _nearest(self, stamp: int) -> Message | None:
         """The nearest label message within the slop that is no nearer to another image which lacks one."""
         if self._truth not in self._by_stamp or not self._slop_ns:
             return None
@@ -147,7 +148,7 @@ class _Matching:
         return truths[min(near)[1]] if near else None
 
 
-def _stamped(image: BagMessage) -> BagMessage:
+def _stamped(image: Message) -> Message:
     if header_stamp(image.data) == image.stamp_ns:
         return image
     return replace(image, data=with_header_stamp(image.data, image.stamp_ns))

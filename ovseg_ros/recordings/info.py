@@ -10,7 +10,8 @@ import numpy as np
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.headers import read_header
-from ovseg_ros.recordings.bag import Bag, BagMessage, TopicInfo
+from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, IMAGE
 
 GAP_FACTOR = 5.0
@@ -154,7 +155,7 @@ class _Tally:
     times: list[int] = field(default_factory=list)
     stamps: list[int] = field(default_factory=list)
 
-    def add(self, bag: Bag, message: BagMessage) -> None:
+    def add(self, bag: Bag, message: Message) -> None:
         """Count one message."""
         self.times.append(message.log_ns)
         self.stamps.append(message.stamp_ns)

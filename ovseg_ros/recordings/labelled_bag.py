@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ovseg_ros.recordings.answer_messages import label_info_cdr, vocabulary_cdr, vocabulary_info_cdr
-from ovseg_ros.recordings.bag import TRUTH_TOPIC, BagMessage, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_TOPIC, BagWriter
+from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.message_types import IMAGE, image_message, message_types
 from ovseg_ros.recordings.recording import LabelledBagWriter
 from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
@@ -55,7 +56,7 @@ class LabelledBag:
         if frame.truth is not None:  # as it was decoded: that is what the names belong to
             message = image_message(np.ascontiguousarray(frame.truth), "mono8", source.stamp_ns)
             data = bytes(message_types().serialize_cdr(message, IMAGE))
-            source = replace(source, truth=BagMessage(TRUTH_TOPIC, IMAGE, log_ns, data))
+            source = replace(source, truth=Message(TRUTH_TOPIC, IMAGE, log_ns, data, source.stamp_ns))
         writer.write_frame(source, frame.answer)
         writer.write_overlay(colored, frame.source.stamp_ns, log_ns)
 

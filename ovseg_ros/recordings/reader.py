@@ -5,37 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.message_types import has_header, header_stamp, message_types
 from ovseg_ros.recordings.part import BagError, Part, Record
 from ovseg_ros.recordings.salvage.decompress import ZSTD_MAGIC, decompress
 from ovseg_ros.recordings.storage import open_parts, salvage
 
 Self = TypeVar("Self", bound="BagReader")
-
-
-@dataclass(frozen=True)
-class TopicInfo:
-    """One topic of a bag; `rate` in messages per second over the whole bag, None for fewer than two."""
-
-    name: str
-    type: str
-    count: int
-    rate: float | None
-
-
-@dataclass(frozen=True)
-class BagMessage:
-    """One recorded message: `log_ns` is when the bag received it, `data` its CDR bytes."""
-
-    topic: str
-    type: str
-    log_ns: int
-    data: bytes
-
-    @property
-    def stamp_ns(self) -> int:
-        """Header stamp; the time of recording where the header has none."""
-        return header_stamp(self.data) or self.log_ns
 
 
 @dataclass
@@ -128,7 +104,7 @@ class BagReader:
 
     def messages(
         self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[BagMessage]:
+    ) -> Iterator[Message]:
         """The messages of these topics in the order of recording; none for topics the bag lacks.
 
         With `start_ns` and `stop_ns` only those with `start_ns <= log_ns < stop_ns`. Messages that are
@@ -147,7 +123,7 @@ class BagReader:
         entry = self._unreadable.setdefault(topic, _Unreadable(0, seconds, str(reason)))
         entry.count += 1
 
-    def read(self, message: BagMessage) -> Any:
+    def read(self, message: Message) -> Any:
         """The message's fields as a rosbags object. Raises BagError on damaged data or an unknown type."""
         try:
             return message_types().deserialize_cdr(message.data, message.type)
@@ -193,7 +169,7 @@ class BagReader:
                 self._warn(f"{path.name} {loss}")
             rest.close()
 
-    def _message(self, record: Record) -> BagMessage:
+    def _message(self, record: Record) -> Message:
         data = record.data
         if data[: len(ZSTD_MAGIC)] == ZSTD_MAGIC:  # rosbag2 compressed each message; CDR begins with a 0
             self._messages_compressed = True
@@ -209,9 +185,10 @@ class BagReader:
             # rosbags lets through whatever its generated code meets in damaged bytes.
             except Exception as error:
                 raise BagError(f"its {len(record.data)} bytes are no {record.type}: {error}") from error
+        stamp_ns = 0
         if has_header(record.type):
             try:
-                header_stamp(data)
+                stamp_ns = header_stamp(data)
             except ValueError as error:
                 raise BagError(str(error)) from error
-        return BagMessage(record.topic, record.type, record.log_ns, data)
+        return Message(record.topic, record.type, record.log_ns, data, stamp_ns or record.log_ns)

@@ -10,19 +10,15 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import UInt8
 
-from ovseg_ros.errors import OvsegError
 from ovseg_ros.graph.pacing import USUAL_RATE
-from ovseg_ros.recordings.bag import Bag, BagMessage, TopicInfo
+from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.datasets.dataset import COMPRESSED_TOPIC, FIRST_STAMP_NS, Dataset, Item
 from ovseg_ros.recordings.datasets.layouts import IMAGE_FORMATS
+from ovseg_ros.recordings.frame import Message, SourceError, TopicInfo
 from ovseg_ros.recordings.frames import Frame, read_frames
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, make_header, message_types
-
-
-class SourceError(OvsegError):
-    """A bag or dataset folder that lacks what an evaluation needs."""
 
 
 @dataclass(frozen=True)
@@ -276,11 +272,11 @@ class DatasetSource:
             number, number / self._rate, source, partial(self._dataset.read_image, item), truth
         )
 
-    def _message(self, item: Item, stamp_ns: int) -> BagMessage:
+    def _message(self, item: Item, stamp_ns: int) -> Message:
         data = np.fromfile(item.image, np.uint8) if self._messages else np.zeros(0, np.uint8)
         kind = IMAGE_FORMATS[item.image.suffix.lower()]
         message = message_types().types[COMPRESSED_IMAGE](
             header=make_header(stamp_ns), format=kind, data=data
         )
         content = bytes(message_types().serialize_cdr(message, COMPRESSED_IMAGE))
-        return BagMessage(COMPRESSED_TOPIC, COMPRESSED_IMAGE, stamp_ns, content)
+        return Message(COMPRESSED_TOPIC, COMPRESSED_IMAGE, stamp_ns, content, stamp_ns)

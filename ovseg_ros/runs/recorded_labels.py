@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.recordings.bag import Bag, BagMessage
+from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.message_types import IMAGE, SUMMARY, VOCABULARY
 from ovseg_ros.recordings.recording import read_vocabulary_message
@@ -106,7 +107,7 @@ class TopicLabels:
         """The frame with its labels."""
         return _answered(frame, prepared, truth)
 
-    def _of(self, summary: BagMessage | None) -> tuple[Vocabulary | None, float | None]:
+    def _of(self, summary: Message | None) -> tuple[Vocabulary | None, float | None]:
         only = self.vocabularies[0] if len(self._by_revision) == 1 else None
         if summary is None:
             return only, None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ovseg_ros.graph.node_process import ReplayError
 from ovseg_ros.graph.pacing import Selection
-from ovseg_ros.recordings.bag import Bag, BagMessage
+from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.frames import Frame, read_frames
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.message_types import IMAGE
@@ -95,8 +96,10 @@ def _answered(
         sent_s=sent.sent_s,
         source=source,
         image=partial(bag.decode_image, source.image),
-        labels=bag.decode_labels(BagMessage(LABELS_TOPIC, IMAGE, log_ns, answer.labels)),
-        confidence=bag.decode_labels(BagMessage(CONFIDENCE_TOPIC, IMAGE, log_ns, answer.confidence)),
+        labels=bag.decode_labels(Message(LABELS_TOPIC, IMAGE, log_ns, answer.labels, source.stamp_ns)),
+        confidence=bag.decode_labels(
+            Message(CONFIDENCE_TOPIC, IMAGE, log_ns, answer.confidence, source.stamp_ns)
+        ),
         vocabulary=vocabulary,
         truth=None if source.truth is None else bag.decode_labels(source.truth, label_map),
         latency_ms=latency_ms,

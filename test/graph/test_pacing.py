@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg_ros.graph.pacing import USUAL_RATE, Pace, Selection, paced
-from ovseg_ros.recordings.bag import BagMessage
+from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.frames import Frame
 from ovseg_ros.recordings.message_types import IMAGE, image_message, message_types
 
@@ -18,7 +18,8 @@ MS = 1_000_000
 def frame(stamp_ms: int, log_ms: int | None = None) -> Frame:
     message = image_message(np.zeros((1, 1), np.uint8), "mono8", stamp_ms * MS)
     data = bytes(message_types().serialize_cdr(message, IMAGE))
-    return Frame(BagMessage("/image", IMAGE, (stamp_ms if log_ms is None else log_ms) * MS, data))
+    log_ns = (stamp_ms if log_ms is None else log_ms) * MS
+    return Frame(Message("/image", IMAGE, log_ns, data, stamp_ms * MS or log_ns))
 
 
 def dues(frames: list[Frame], pace: Pace) -> list[float]:

@@ -9,7 +9,8 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ovseg_ros.recordings.bag import Bag, BagError, BagMessage, BagWriter, TopicInfo
+from ovseg_ros.recordings.bag import Bag, BagError, BagWriter
+from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.message_types import (
     IMAGE,
     LABEL_INFO,
@@ -269,7 +270,7 @@ class TestDamagedMessages:
 
     def test_a_type_that_is_not_known_is_named(self, tmp_path: Path) -> None:
         with Bag(write_topics(tmp_path / "bag", [("/cam/image", IMAGE)])) as bag:
-            message = BagMessage("/scan", "my_msgs/msg/Scan", 1, b"\0\1\0\0")
+            message = Message("/scan", "my_msgs/msg/Scan", 1, b"\0\1\0\0", 1)
             with pytest.raises(BagError, match=r"/scan: the message type my_msgs/msg/Scan is not known"):
                 bag.read(message)
 

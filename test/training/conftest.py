@@ -20,7 +20,7 @@ NOON = Light((0.2, -0.3, 1.0), (1.0, 1.0, 1.0), 0.5, 0.5, 0.0)
 def world() -> Iterator[Any]:
     """A pybullet client."""
     if importlib.util.find_spec("pybullet") is None:
-        pytest.skip("pybullet is not installed (the extra [scenes])")
+        pytest.skip("pybullet is not installed (the extra [training])")
     from training.world import World
 
     with World() as opened:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from training.arrange import make_scene, scene_split
-from training.errors import SceneError
-from training.families import FAMILIES
-from training.scene import SEEDS, SPLITS, Scene, Split
+from training.arrange import FAMILIES, make_scene, scene_split
+from training.scene import SEEDS, SPLITS, Scene, SceneError, Split
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from training.caption import (
     write_caption,
 )
 from training.catalogue import KINDS
-from training.render import Camera, Frame
+from training.render import RenderCamera, RenderedFrame
 
 from .conftest import floor, scene_of, thing, wall
 
@@ -29,13 +29,13 @@ SCENE = scene_of(
 )
 
 
-def frame_of(instances: np.ndarray) -> Frame:
+def frame_of(instances: np.ndarray) -> RenderedFrame:
     """A frame in which these instances of `SCENE` are seen."""
     height, width = instances.shape
-    camera = Camera.looking((0, -3, 1), (0, 0, 0), 0.9, width, height)
+    camera = RenderCamera.looking((0, -3, 1), (0, 0, 0), 0.9, width, height)
     blank = np.zeros((height, width, 3), np.uint8)
     labels = np.zeros((height, width), np.uint8)
-    return Frame(blank, labels.astype(np.float32), labels, instances.astype(np.int16), camera, SCENE)
+    return RenderedFrame(blank, labels.astype(np.float32), labels, instances.astype(np.int16), camera, SCENE)
 
 
 def test_shares_are_counted_and_equal_things_count_together() -> None:

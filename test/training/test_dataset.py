@@ -15,7 +15,7 @@ from training.dataset import (
     save_shard,
     shard_path,
 )
-from training.errors import SceneError
+from training.scene import SceneError
 
 
 def test_a_shard_comes_back_as_written(tmp_path: Path, painted_pictures: Pictures) -> None:
@@ -29,7 +29,7 @@ def test_a_shard_comes_back_as_written(tmp_path: Path, painted_pictures: Picture
 
 
 def test_missing_and_damaged_shards_are_named(tmp_path: Path, painted_pictures: Pictures) -> None:
-    with pytest.raises(SceneError, match=r"holds no val pictures.*ovseg_ros\.scenes\.dataset"):
+    with pytest.raises(SceneError, match=r"holds no val pictures.*training\.dataset"):
         load_pictures(tmp_path, "val")
     path = shard_path(tmp_path, "val", 3)
     save_shard(path, painted_pictures)

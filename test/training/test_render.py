@@ -5,18 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.arrange import make_scene
+from training.arrange import FAMILIES, make_scene
 from training.catalogue import label_names, label_of
-from training.families import FAMILIES
-from training.render import Camera, choose_camera, is_clear, render
+from training.render import RenderCamera, choose_camera, is_clear, render
 
 from .conftest import floor, scene_of, thing, wall
 
 EYE = (0.0, -3.0, 1.0)
 
 
-def camera(target: tuple[float, float, float] = (0.0, 0.0, 0.2)) -> Camera:
-    return Camera.looking(EYE, target, 0.9, 160, 120)
+def camera(target: tuple[float, float, float] = (0.0, 0.0, 0.2)) -> RenderCamera:
+    return RenderCamera.looking(EYE, target, 0.9, 160, 120)
 
 
 def test_the_middle_of_the_picture_is_what_the_camera_looks_at() -> None:
@@ -103,7 +102,7 @@ def test_labels_follow_the_instances(world: Any) -> None:
 def test_models_from_files_stand_on_the_floor_at_their_height(world: Any, name: str) -> None:
     scene = scene_of(thing(name, 0.0, 0.0, 0.6, yaw=0.7), floor())
     world.load(scene)
-    looking = Camera.looking((0.0, -4.0, 0.3), (0.0, 0.0, 0.3), 0.5, 320, 240)
+    looking = RenderCamera.looking((0.0, -4.0, 0.3), (0.0, 0.0, 0.3), 0.5, 320, 240)
     frame = render(world, scene, looking)
     points = np.array([0, -4.0, 0.3]) + looking.rays() * frame.depth[..., None]
     heights = points[frame.instances == 0][:, 2]
@@ -114,7 +113,7 @@ def test_models_from_files_stand_on_the_floor_at_their_height(world: Any, name: 
 def test_sky_is_where_nothing_is(world: Any) -> None:
     scene = scene_of(floor(), sky=5)
     world.load(scene)
-    frame = render(world, scene, Camera.looking((0, -5, 1.0), (0, 5, 1.0), 0.9, 160, 120))
+    frame = render(world, scene, RenderCamera.looking((0, -5, 1.0), (0, 5, 1.0), 0.9, 160, 120))
     sky = frame.labels == label_of("sky")
     assert sky[:55].all()
     assert not sky[-20:].any()

@@ -19,7 +19,7 @@ from training.tiny_clip import (
     prepare,
     tokenizer,
 )
-from training.training import Settings, Trainer
+from training.trainer import Trainer, TrainingConfig
 
 from .conftest import SMALL_MODEL
 
@@ -94,7 +94,7 @@ def test_other_grids_are_trained_as_the_engine_sees_them() -> None:
 
 @pytest.mark.parametrize(("tiles", "most"), [(1, 36), (2, 72)])
 def test_a_mosaic_keeps_twice_as_many_patches(tiles: int, most: int, painted_pictures: Pictures) -> None:
-    trainer = Trainer(SMALL_MODEL, Settings(steps=1, batch=8), painted_pictures, torch.device("cpu"))
+    trainer = Trainer(SMALL_MODEL, TrainingConfig(steps=1, batch=8), painted_pictures, torch.device("cpu"))
     patches = torch.zeros(1, 1 + 36 * tiles**2, 1)
     trainer.model.train()
     counts = []
@@ -109,7 +109,7 @@ def test_a_mosaic_keeps_twice_as_many_patches(tiles: int, most: int, painted_pic
 def test_late_looks_are_drawn_from_the_last_quarter(share: float, painted_pictures: Pictures) -> None:
     config = {**SMALL_MODEL, "vision_cfg": {**SMALL_MODEL["vision_cfg"], "layers": 12}}
     trainer = Trainer(
-        config, Settings(steps=1, batch=8, late_looks=share), painted_pictures, torch.device("cpu")
+        config, TrainingConfig(steps=1, batch=8, late_looks=share), painted_pictures, torch.device("cpu")
     )
     drawn = {trainer._draw_first_look() for _ in range(60)}
     assert drawn == ({9, 10, 11} if share else {0})

@@ -60,3 +60,8 @@ def test_a_run_in_two_parts_is_a_run_in_one(pictures: Path, tmp_path: Path) -> N
 def test_missing_pictures_end_the_command_with_the_reason(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["--pictures", str(tmp_path), "--output", str(tmp_path / "run")])
     assert result.exit_code == 1
+
+
+def test_a_number_out_of_range_is_wrong_usage(tmp_path: Path) -> None:
+    arguments = ["--pictures", str(tmp_path), "--output", str(tmp_path / "run"), "--mosaics", "2"]
+    assert CliRunner().invoke(app, arguments).exit_code == 2

@@ -15,7 +15,7 @@ from ovseg_ros.node.point_cloud import frame_points
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from training.arrange import make_scene
 from training.bag import CAMERA_INFO_TOPIC, DEPTH_TOPIC, choose_path, write_bag
-from training.render import Camera, render
+from training.render import RenderCamera, render
 from training.scene import SEEDS
 
 SEED = SEEDS["test"].start
@@ -35,7 +35,7 @@ def test_points_lie_where_things_are(tmp_path: Path, world: Any, scale: int) -> 
     world.load(scene)
     compared = 0
     for place, share in enumerate(np.linspace(0, 1, len(depths))):
-        camera = Camera.looking(*path.at(float(share)), np.radians(52), WIDTH, HEIGHT)
+        camera = RenderCamera.looking(*path.at(float(share)), np.radians(52), WIDTH, HEIGHT)
         z = render(world, scene, camera).depth.astype(np.float64)
         rows, columns = np.mgrid[:HEIGHT, :WIDTH]
         true = np.stack(

@@ -3,8 +3,3 @@
 A builder takes a random generator and returns parts. The thing stands on the ground at the origin, faces -y,
 is in metres at its usual size, and varies a little from one seed to the next.
 """
-
-from training.shapes import furniture, outdoor, small
-from training.shapes.part import Builder, Part, Rgb
-
-__all__ = ["Builder", "Part", "Rgb", "furniture", "outdoor", "small"]

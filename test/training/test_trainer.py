@@ -9,13 +9,12 @@ import torch
 from torch.nn import functional as F
 
 from training.dataset import Pictures
-from training.errors import TrainingError
-from training.training import CHECKPOINT, Settings, Trainer, contrastive_loss
+from training.trainer import CHECKPOINT, Trainer, TrainingConfig, TrainingError, contrastive_loss
 
 from .conftest import SMALL_MODEL
 
 CPU = torch.device("cpu")
-SETTINGS = Settings(steps=40, batch=32, rate=3e-3, warm_up=4, patch_dropout=0.25)
+CONFIG = TrainingConfig(steps=40, batch=32, rate=3e-3, warm_up=4, patch_dropout=0.25)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +51,7 @@ def test_what_is_true_of_another_is_no_counter_example() -> None:
 
 def test_steps_lower_the_loss(painted_pictures: Pictures) -> None:
     losses: list[float] = []
-    trainer = Trainer(SMALL_MODEL, SETTINGS, painted_pictures, CPU)
+    trainer = Trainer(SMALL_MODEL, CONFIG, painted_pictures, CPU)
     trainer.run(40, 0, lambda step, loss: losses.append(loss))
     assert trainer.step == 40
     assert all(math.isfinite(loss) for loss in losses)
@@ -61,8 +60,8 @@ def test_steps_lower_the_loss(painted_pictures: Pictures) -> None:
 
 def test_one_step_lowers_the_loss_of_its_batch(painted_pictures: Pictures) -> None:
     torch.manual_seed(0)
-    settings = replace(SETTINGS, patch_dropout=0.0, warm_up=1, rate=3e-4)
-    trainer = Trainer(SMALL_MODEL, settings, painted_pictures, CPU)
+    config = replace(CONFIG, patch_dropout=0.0, warm_up=1, rate=3e-4)
+    trainer = Trainer(SMALL_MODEL, config, painted_pictures, CPU)
     batch = trainer._maker[0]
     before = trainer._take(batch)
     assert trainer._take(batch) < before
@@ -72,17 +71,17 @@ def test_one_step_lowers_the_loss_of_its_batch(painted_pictures: Pictures) -> No
 def test_a_resumed_run_is_equal_to_the_bit(
     tmp_path: Path, painted_pictures: Pictures, bfloat16: bool
 ) -> None:
-    settings = replace(SETTINGS, bfloat16=bfloat16, steps=14)
+    config = replace(CONFIG, bfloat16=bfloat16, steps=14)
     whole: dict[int, float] = {}
-    straight = Trainer(SMALL_MODEL, settings, painted_pictures, CPU)
+    straight = Trainer(SMALL_MODEL, config, painted_pictures, CPU)
     straight.run(14, 0, whole.__setitem__)
 
     parts: dict[int, float] = {}
-    first = Trainer(SMALL_MODEL, settings, painted_pictures, CPU)
+    first = Trainer(SMALL_MODEL, config, painted_pictures, CPU)
     first.run(5, 0, parts.__setitem__)
     first.save(tmp_path)
     torch.manual_seed(999)  # whatever another process has drawn
-    second = Trainer(SMALL_MODEL, settings, painted_pictures, CPU)
+    second = Trainer(SMALL_MODEL, config, painted_pictures, CPU)
     second.resume(tmp_path)
     assert second.step == 5
     second.run(14, 0, parts.__setitem__)
@@ -93,7 +92,7 @@ def test_a_resumed_run_is_equal_to_the_bit(
 
 
 def test_the_rate_rises_and_falls(painted_pictures: Pictures) -> None:
-    trainer = Trainer(SMALL_MODEL, SETTINGS, painted_pictures, CPU)
+    trainer = Trainer(SMALL_MODEL, CONFIG, painted_pictures, CPU)
     rates = [trainer._rate(step) for step in range(41)]
     assert rates[0] == 0.25
     assert rates[3] == rates[4] == 1.0
@@ -102,9 +101,9 @@ def test_the_rate_rises_and_falls(painted_pictures: Pictures) -> None:
 
 
 def test_another_run_and_a_damaged_checkpoint_are_refused(tmp_path: Path, painted_pictures: Pictures) -> None:
-    Trainer(SMALL_MODEL, SETTINGS, painted_pictures, CPU).save(tmp_path)
-    other = Trainer(SMALL_MODEL, replace(SETTINGS, rate=1e-4), painted_pictures, CPU)
-    with pytest.raises(TrainingError, match=r"run with settings .*0\.003.*another --output"):
+    Trainer(SMALL_MODEL, CONFIG, painted_pictures, CPU).save(tmp_path)
+    other = Trainer(SMALL_MODEL, replace(CONFIG, rate=1e-4), painted_pictures, CPU)
+    with pytest.raises(TrainingError, match=r"run with config .*0\.003.*another --output"):
         other.resume(tmp_path)
     (tmp_path / CHECKPOINT).write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match="cannot be read"):
@@ -113,4 +112,4 @@ def test_another_run_and_a_damaged_checkpoint_are_refused(tmp_path: Path, painte
 
 def test_fewer_pictures_than_a_batch_are_refused(painted_pictures: Pictures) -> None:
     with pytest.raises(TrainingError, match="render more shards or take a smaller --batch"):
-        Trainer(SMALL_MODEL, replace(SETTINGS, batch=1000), painted_pictures, CPU)
+        Trainer(SMALL_MODEL, replace(CONFIG, batch=1000), painted_pictures, CPU)

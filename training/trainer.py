@@ -1,4 +1,4 @@
-"""Contrastive training of a small CLIP from random weights, which goes on exactly where it stopped."""
+"""Contrastive training of a small CLIP from random weights, resumed exactly where it stopped."""
 
 import json
 import math
@@ -19,44 +19,47 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW, Muon
 from torch.optim.lr_scheduler import LambdaLR
 
-from training.batches import Batch, BatchMaker, batches
+from ovseg_ros.config import option
+from ovseg_ros.errors import OvsegError
+from training.batches import BatchMaker, TrainingBatch, batches
 from training.dataset import PICTURE_SIDE, Pictures
-from training.errors import TrainingError
 from training.tiny_clip import build, encode_pictures, prepare
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 
 
+class TrainingError(OvsegError):
+    """A training run cannot start, or cannot go on from where it stopped."""
+
+
 @dataclass(frozen=True)
-class Settings:
-    """What decides the outcome of a run; a run goes on only with the settings it began with.
+class TrainingConfig:
+    """What decides the outcome of a run; a run is resumed only with the configuration that it began with."""
 
-    Attributes:
-        steps: optimiser steps in all.
-        batch: pictures in a batch.
-        rate: learning rate at its highest.
-        warm_up: steps over which it rises; a cosine takes it to 1 % at the end.
-        weight_decay: on matrices.
-        patch_dropout: share of the patches left out of each picture, on average over the steps; a step draws
-            up to twice as many, so that the model meets few patches and all of them.
-        mosaics: share of steps on mosaics of four pictures (`BatchMaker`).
-        late_looks: share of steps in which the class token sees the patches in the last blocks alone
-            (`tiny_clip.encode_pictures`).
-        bfloat16: whether the forward pass runs in bfloat16 where torch finds it safe.
-        seed: of weights, order and wordings.
-    """
-
-    steps: int
-    batch: int = 256
-    rate: float = 1e-3
-    warm_up: int = 200
-    weight_decay: float = 0.1
-    patch_dropout: float = 0.5
-    mosaics: float = 0.25
-    late_looks: float = 0.75
-    bfloat16: bool = False
-    seed: int = 0
+    steps: int = option(6400, "Optimizer steps in all.", bounds=(1, math.inf))
+    batch: int = option(256, "Pictures in a batch.", bounds=(2, math.inf))
+    rate: float = option(1.5e-3, "Highest learning rate; a cosine takes it to 1 % at the end.", bounds=(0, 1))
+    warm_up: int = option(200, "Steps over which the learning rate rises.", bounds=(1, math.inf))
+    weight_decay: float = option(0.1, "Weight decay, on matrices.", bounds=(0, 1))
+    patch_dropout: float = option(
+        0.5,
+        "Share of the patches left out of each picture, on average over the steps; a step draws up to twice "
+        "as many, so that the model sees few patches and all of them.",
+        bounds=(0, 1),
+    )
+    mosaics: float = option(0.1, "Share of steps on mosaics of four pictures.", bounds=(0, 1))
+    late_looks: float = option(
+        0.75,
+        "Share of steps in which the class token sees the patches in the last blocks alone.",
+        bounds=(0, 1),
+    )
+    bfloat16: bool = option(
+        False,
+        "Forward pass in bfloat16 where torch finds it safe; faster on CUDA and on some CPUs.",
+        flags="--bfloat16/--no-bfloat16",
+    )
+    seed: int = option(0, "Of weights, order and captions.", bounds=(0, math.inf))
 
 
 def contrastive_loss(
@@ -73,11 +76,11 @@ def contrastive_loss(
 
 
 class Trainer:
-    """Model, optimisers and where the run is.
+    """Model, optimizers and progress of a run.
 
     Args:
-        config: architecture, as `tiny_clip.MODEL_CONFIG`.
-        settings: the run's.
+        architecture: as `tiny_clip.MODEL_CONFIG`.
+        config: of the run.
         pictures: those to train on.
         device: where to train.
 
@@ -86,20 +89,20 @@ class Trainer:
     """
 
     def __init__(
-        self, config: dict[str, Any], settings: Settings, pictures: Pictures, device: torch.device
+        self, architecture: dict[str, Any], config: TrainingConfig, pictures: Pictures, device: torch.device
     ) -> None:
+        self.architecture = architecture
         self.config = config
-        self.settings = settings
         self.device = device
         self.step = 0
         self.seconds = 0.0
-        torch.manual_seed(settings.seed)
-        self.model: CLIP = build(config, settings.patch_dropout).to(device)
+        torch.manual_seed(config.seed)
+        self.model: CLIP = build(architecture, config.patch_dropout).to(device)
         try:
-            self._maker = BatchMaker(pictures, settings.batch, settings.seed, settings.mosaics)
+            self._maker = BatchMaker(pictures, config.batch, config.seed, config.mosaics)
         except ValueError as error:
             raise TrainingError(f"{error}; render more shards or take a smaller --batch") from error
-        self._optimizers = _optimizers(self.model, settings)
+        self._optimizers = _optimizers(self.model, config)
         self._schedules = [LambdaLR(optimizer, self._rate) for optimizer in self._optimizers]
 
     def run(self, until: int, workers: int, after: Callable[[int, float], None]) -> None:
@@ -108,7 +111,7 @@ class Trainer:
         Args:
             until: number of the last step.
             workers: processes that prepare batches; 0: this one.
-            after: told of each step.
+            after: called after each step.
         """
         for batch in batches(self._maker, self.step, until, workers):
             start = time.perf_counter()
@@ -117,14 +120,14 @@ class Trainer:
             self.seconds += time.perf_counter() - start
             after(self.step, loss)
 
-    def _take(self, batch: Batch) -> float:
+    def _take(self, batch: TrainingBatch) -> float:
         self.model.train()
         tiles = batch.pictures.shape[-1] // PICTURE_SIDE
         self._drop_patches(tiles)
         height, width = self.model.visual.image_size
         # The fused attention of torch is several times slower than the plain one on so few tokens on a CPU.
         with (
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16),
             sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext(),
         ):
             pixels = prepare(batch.pictures, (tiles * height, tiles * width))
@@ -143,28 +146,28 @@ class Trainer:
 
     def _drop_patches(self, tiles: int) -> None:
         """Draw the share of patches to leave out of this step's pictures; a mosaic keeps twice as many."""
-        kept = 1 - min(0.9, 2 * self.settings.patch_dropout) * float(torch.rand(()))
+        kept = 1 - min(0.9, 2 * self.config.patch_dropout) * float(torch.rand(()))
         self.model.visual.patch_dropout.prob = 1 - kept * (1 if tiles == 1 else 2 / tiles**2)
 
     def _draw_first_look(self) -> int:
         """Block from which on the class token sees the patches: the first, or one of the last few."""
-        if float(torch.rand(())) >= self.settings.late_looks:
+        if float(torch.rand(())) >= self.config.late_looks:
             return 0
         depth = len(self.model.visual.transformer.resblocks)
         return depth - 1 - int(torch.randint(max(1, depth // 4), ()))
 
     def _rate(self, step: int) -> float:
-        if step < self.settings.warm_up:
-            return (step + 1) / self.settings.warm_up
-        done = (step - self.settings.warm_up) / max(1, self.settings.steps - self.settings.warm_up)
+        if step < self.config.warm_up:
+            return (step + 1) / self.config.warm_up
+        done = (step - self.config.warm_up) / max(1, self.config.steps - self.config.warm_up)
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def save(self, folder: Path) -> None:
-        """Write everything that going on exactly needs, aside and then to its place."""
+        """Write everything that resuming exactly needs, atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         state = {
-            "settings": asdict(self.settings),
-            "config": self.config,
+            "config": asdict(self.config),
+            "architecture": self.architecture,
             "step": self.step,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
@@ -173,26 +176,26 @@ class Trainer:
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
         }
-        aside = folder / f"{CHECKPOINT}.tmp"
-        torch.save(state, aside)
-        os.replace(aside, folder / CHECKPOINT)
+        temporary = folder / f"{CHECKPOINT}.tmp"
+        torch.save(state, temporary)
+        os.replace(temporary, folder / CHECKPOINT)
 
     def resume(self, folder: Path) -> None:
-        """Go on from a folder's checkpoint.
+        """Resume from a folder's checkpoint.
 
         Raises:
-            TrainingError: it cannot be read, or is of a run with other settings.
+            TrainingError: it cannot be read, or is of a run with other config.
         """
         path = folder / CHECKPOINT
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises nearly anything on a damaged file
-            raise TrainingError(f"{path} cannot be read: {error}; delete it to begin anew") from error
-        for name, given in (("settings", asdict(self.settings)), ("config", self.config)):
-            if state[name] != given:
+            raise TrainingError(f"{path} cannot be read: {error}; delete it to start again") from error
+        for name, given in (("config", asdict(self.config)), ("architecture", self.architecture)):
+            if state.get(name) != given:
                 raise TrainingError(
-                    f"{path} is of a run with {name} {json.dumps(state[name])}, not {json.dumps(given)}; "
-                    "give the same, or another --output"
+                    f"{path} is of a run with {name} {json.dumps(state.get(name))}, not {json.dumps(given)}; "
+                    "give the same options, or another --output"
                 )
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
@@ -205,7 +208,7 @@ class Trainer:
             torch.cuda.set_rng_state_all(state["random_cuda"])
 
 
-def _optimizers(model: CLIP, settings: Settings) -> list[torch.optim.Optimizer]:
+def _optimizers(model: CLIP, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for everything else.
 
     Muon (Jordan et al. 2024) makes the singular values of an update alike; scaled to the size of AdamW's
@@ -216,12 +219,12 @@ def _optimizers(model: CLIP, settings: Settings) -> list[torch.optim.Optimizer]:
     known = {id(p) for p in hidden}
     others = [p for p in model.parameters() if id(p) not in known]
     groups = [
-        {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [
-        Muon(hidden, lr=settings.rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"),
-        AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), eps=1e-6, fused=True),
+        Muon(hidden, lr=config.rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        AdamW(groups, lr=config.rate, betas=(0.9, 0.98), eps=1e-6, fused=True),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Images meet their labels and camera_info; ranges, every n-th, several cameras."""
+"""The images of a bag meet their labels and camera_info; ranges, several cameras."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag, BagError, BagMessage, BagWriter, TopicInfo
-from ovseg_ros.recordings.frames import Frame, read_frames
+from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag, BagError, BagWriter
+from ovseg_ros.recordings.bag_source import BagSource
+from ovseg_ros.recordings.config import SelectionConfig
+from ovseg_ros.recordings.frame import Frame, Message, SourceError, TopicInfo
+from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.message_types import (
     CAMERA_INFO,
     IMAGE,
@@ -23,6 +26,7 @@ from .bag_builders import SECOND
 
 MS = 1_000_000
 IMAGE_TOPIC = "/cam/image"
+ALL = SelectionConfig()
 
 
 def write_bag(path: Path, messages: list[tuple[str, int, int, int]]) -> Path:
@@ -38,7 +42,8 @@ def write_bag(path: Path, messages: list[tuple[str, int, int, int]]) -> Path:
 
 
 class BagInMemory(Bag):
-    """Empty images of (topic, stamp and time of recording in ns from 1 ms on); `given` counts reading."""
+    """Empty images of (topic, stamp and time of recording in ns from 1 ms on); `given` counts reading, and
+    label images decode to their time in ms."""
 
     def __init__(self, messages: list[tuple[str, int]]) -> None:
         super().__init__("memory")
@@ -47,9 +52,11 @@ class BagInMemory(Bag):
         self._messages = []
         for topic, time in sorted(messages, key=lambda entry: entry[1]):
             image = image_message(np.zeros((1, 1), np.uint8), "mono8", time + MS)
-            self._messages.append(
-                BagMessage(topic, IMAGE, time + MS, bytes(types.serialize_cdr(image, IMAGE)))
-            )
+            data = bytes(types.serialize_cdr(image, IMAGE))
+            self._messages.append(Message(topic, IMAGE, time + MS, data, time + MS))
+
+    def __enter__(self) -> "BagInMemory":
+        return self
 
     @property
     def topics(self) -> list[TopicInfo]:
@@ -65,22 +72,30 @@ class BagInMemory(Bag):
 
     def messages(
         self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[BagMessage]:
+    ) -> Iterator[Message]:
         for message in self._messages:
             if message.topic in topics:
                 self.given += 1
                 yield message
 
+    def decode_labels(self, message: Message, label_map: LabelMap | None = None) -> np.ndarray:
+        return np.array([[message.stamp_ns // MS - 1]])
 
-def values(bag: Bag, frames: list[Frame]) -> list[tuple[int, int | None]]:
+
+def in_memory(messages: list[tuple[str, int]], slop: float = 0.0) -> BagSource:
+    source = BagSource(Path("memory"), topic=IMAGE_TOPIC, slop=slop)
+    source.bag = BagInMemory(messages)
+    return source
+
+
+def read(source: BagSource, selection: SelectionConfig = ALL, beside: tuple[str, ...] = ()) -> list[Frame]:
+    with source:
+        return list(source.frames(selection, beside))
+
+
+def values(frames: list[Frame]) -> list[tuple[int, int | None]]:
     """The value of each frame's image, and that of its labels."""
-    return [
-        (
-            int(bag.decode_image(frame.image)[0, 0, 0]),
-            None if frame.truth is None else int(bag.decode_labels(frame.truth)[0, 0]),
-        )
-        for frame in frames
-    ]
+    return [(int(f.image()[0, 0, 0]), None if f.truth is None else int(f.truth()[0, 0])) for f in frames]
 
 
 @pytest.mark.parametrize("delay", [-0.9, 0.0, 0.4, 0.9])
@@ -91,15 +106,14 @@ def test_truth_recorded_earlier_or_later_is_matched_by_stamp(tmp_path: Path, del
         messages.append((IMAGE_TOPIC, stamp, stamp, index))
         if index != 7:
             messages.append((TRUTH_TOPIC, stamp, stamp + int(delay * SECOND), index))
-    with Bag(write_bag(tmp_path / "bag", messages)) as bag:
-        found = values(bag, list(read_frames(bag, IMAGE_TOPIC)))
+    found = values(read(BagSource(write_bag(tmp_path / "bag", messages), topic=IMAGE_TOPIC)))
     assert found == [(index, None if index == 7 else index) for index in range(20)]
 
 
 def test_an_image_without_a_stamp_is_given_the_time_of_recording(tmp_path: Path) -> None:
-    with Bag(write_bag(tmp_path / "bag", [("/image", 0, 9 * SECOND + 5, 0)])) as bag:
-        (frame,) = read_frames(bag, "/image")
-    assert frame.stamp_ns == header_stamp(frame.image.data) == 9 * SECOND + 5
+    path = write_bag(tmp_path / "bag", [("/image", 0, 9 * SECOND + 5, 0)])
+    (frame,) = read(BagSource(path))
+    assert frame.stamp_ns == header_stamp(frame.message().data) == 9 * SECOND + 5
 
 
 def test_camera_info_lies_beside_the_image(tmp_path: Path) -> None:
@@ -125,8 +139,7 @@ def test_camera_info_lies_beside_the_image(tmp_path: Path) -> None:
             bag.write("/cam/camera_info", info, index + 1)
             image = image_message(np.zeros((4, 6, 3), np.uint8), "rgb8", index + 1)
             bag.write("/cam/image/compressed", image, index + 1)
-    with Bag(tmp_path / "bag") as bag:
-        frames = list(read_frames(bag, "/cam/image/compressed"))
+    frames = read(BagSource(tmp_path / "bag"))
     assert [frame.camera_info and frame.camera_info.stamp_ns for frame in frames] == [1, 2, 3]
 
 
@@ -135,11 +148,10 @@ class TestSlop:
         """The stamp (ms) of the labels of each image; stamps in ms, recorded when they were stamped."""
         start = 10 * SECOND
         messages = [(IMAGE_TOPIC, start + t * MS, start + t * MS, 0) for t in images]
-        messages += [(TRUTH_TOPIC, start + t * MS, start + t * MS, 0) for t in labels]
-        with Bag(write_bag(path, messages)) as bag:
-            frames = list(read_frames(bag, IMAGE_TOPIC, slop_s=slop_s))
+        messages += [(TRUTH_TOPIC, start + t * MS, start + t * MS, t) for t in labels]
+        frames = read(BagSource(write_bag(path, messages), topic=IMAGE_TOPIC, slop=slop_s))
         assert len(frames) == len(images)
-        return [f.truth and (f.truth.stamp_ns - start) // MS for f in frames]
+        return [value for _, value in values(frames)]
 
     @pytest.mark.parametrize(
         ("images", "labels", "slop_s", "expected"),
@@ -168,10 +180,10 @@ class TestSlop:
     def test_matches_are_exact_where_possible_and_else_near_and_single(
         self, images: list[int], labels: list[int], slop: int
     ) -> None:
-        bag = BagInMemory([(IMAGE_TOPIC, t * MS) for t in images] + [(TRUTH_TOPIC, t * MS) for t in labels])
-        frames = list(read_frames(bag, IMAGE_TOPIC, slop_s=slop / 1000))
+        messages = [(IMAGE_TOPIC, t * MS) for t in images] + [(TRUTH_TOPIC, t * MS) for t in labels]
+        frames = read(in_memory(messages, slop / 1000))
         assert [frame.stamp_ns for frame in frames] == [(t + 1) * MS for t in images]
-        found = [frame.truth and frame.truth.stamp_ns // MS - 1 for frame in frames]
+        found = [None if frame.truth is None else int(frame.truth()[0, 0]) for frame in frames]
         for image, label in zip(images, found, strict=True):
             if image in labels:
                 assert label == image
@@ -187,11 +199,8 @@ class TestSlop:
 
     @pytest.mark.parametrize("slop_s", [-0.1, 1.1])
     def test_a_slop_out_of_range_is_refused(self, tmp_path: Path, slop_s: float) -> None:
-        with (
-            Bag(write_bag(tmp_path / "bag", [(IMAGE_TOPIC, 1, 1, 0)])) as bag,
-            pytest.raises(BagError, match=r"slop between stamps is .* expected 0 to 1"),
-        ):
-            read_frames(bag, IMAGE_TOPIC, slop_s=slop_s)
+        with pytest.raises(BagError, match=r"slop between stamps is .* expected 0 to 1"):
+            BagSource(tmp_path / "bag", slop=slop_s)
 
 
 class TestRange:
@@ -206,44 +215,47 @@ class TestRange:
         )
 
     @pytest.mark.parametrize(
-        ("start_s", "end_s", "expected"),
+        ("start", "end", "expected"),
         [
-            (0.0, None, [*range(10)]),
-            (2.5, None, [3, 4, 5, 6, 7, 8, 9]),
+            (0.0, 0.0, [*range(10)]),
+            (2.5, 0.0, [3, 4, 5, 6, 7, 8, 9]),
             (2.0, 5.0, [2, 3, 4]),
             (8.5, 100.0, [9]),
-            (50.0, None, []),
+            (50.0, 0.0, []),
         ],
     )
     def test_the_frames_of_a_range_with_their_truth(
-        self, path: Path, start_s: float, end_s: float | None, expected: list[int]
+        self, path: Path, start: float, end: float, expected: list[int]
     ) -> None:
-        with Bag(path) as bag:
-            found = values(bag, list(read_frames(bag, IMAGE_TOPIC, start_s=start_s, end_s=end_s)))
-        assert found == [(index, index) for index in expected]
+        frames = read(BagSource(path, topic=IMAGE_TOPIC), SelectionConfig(start=start, end=end))
+        assert values(frames) == [(index, index) for index in expected]
+        assert [frame.number for frame in frames] == expected
 
     def test_labels_of_an_image_outside_go_to_no_other(self, tmp_path: Path) -> None:
         start = 100 * SECOND
         times = [(IMAGE_TOPIC, start), (IMAGE_TOPIC, start + 500 * MS), (TRUTH_TOPIC, start + 450 * MS)]
         path = write_bag(tmp_path / "bag", [(topic, time, time, 0) for topic, time in times])
-        with Bag(path) as bag:
-            (frame,) = read_frames(bag, IMAGE_TOPIC, end_s=0.4, slop_s=0.5)
-            assert frame.truth is None
+        (frame,) = read(BagSource(path, topic=IMAGE_TOPIC, slop=0.5), SelectionConfig(end=0.4))
+        assert frame.truth is None
 
-    @pytest.mark.parametrize(("start_s", "end_s"), [(-1.0, None), (3.0, 3.0), (float("nan"), None)])
-    def test_what_cannot_be_meant_is_refused(self, path: Path, start_s: float, end_s: float | None) -> None:
-        with Bag(path) as bag, pytest.raises(BagError, match="expected 0 <= start < end"):
-            read_frames(bag, IMAGE_TOPIC, start_s=start_s, end_s=end_s)
+    @pytest.mark.parametrize(("start", "end"), [(3.0, 3.0), (3.0, 2.5)])
+    def test_what_cannot_be_meant_is_refused(self, path: Path, start: float, end: float) -> None:
+        with (
+            BagSource(path, topic=IMAGE_TOPIC) as source,
+            pytest.raises(SourceError, match="expected an end after the start"),
+        ):
+            source.frames(SelectionConfig(start=start, end=end), ())
 
 
 def test_messages_of_further_topics_come_beside_by_stamp(tmp_path: Path) -> None:
     messages = [(IMAGE_TOPIC, t * SECOND, t * SECOND, t) for t in range(1, 4)]
     messages += [(TRUTH_TOPIC, t * SECOND, t * SECOND, t) for t in range(1, 4)]
     messages += [("/node/labels", t * SECOND, t * SECOND + 300 * MS, 10 + t) for t in (1, 3)]
-    with Bag(write_bag(tmp_path / "bag", messages)) as bag:
-        frames = list(read_frames(bag, IMAGE_TOPIC, beside=["/node/labels", "/absent"]))
-        found = [{name: int(bag.decode_labels(m)[0, 0]) for name, m in f.beside.items()} for f in frames]
-        assert values(bag, frames) == [(1, 1), (2, 2), (3, 3)]
+    with BagSource(write_bag(tmp_path / "bag", messages), topic=IMAGE_TOPIC) as source:
+        frames = list(source.frames(ALL, ("/node/labels", "/absent")))
+        decode = source.bag.decode_labels
+        found = [{name: int(decode(message)[0, 0]) for name, message in f.beside.items()} for f in frames]
+        assert values(frames) == [(1, 1), (2, 2), (3, 3)]
     assert found == [{"/node/labels": 11}, {}, {"/node/labels": 13}]
 
 
@@ -258,18 +270,21 @@ def test_two_cameras_with_truth_of_their_own(tmp_path: Path) -> None:
             ("/right/labels", 40),
         ]
     ]
-    with Bag(write_bag(tmp_path / "bag", messages)) as bag:
-        right = list(read_frames(bag, "/right/image", labels_topic="/right/labels"))
-        assert values(bag, right) == [(21, 41), (22, 42), (23, 43)]
-        assert values(bag, list(read_frames(bag, "/left/image"))) == [(11, None), (12, None), (13, None)]
-        with pytest.raises(BagError, match="no image topic '/labels'"):
-            read_frames(bag, "/left/image", labels_topic="/labels")
+    path = write_bag(tmp_path / "bag", messages)
+    right = BagSource(path, topic="/right/image", labels_topic="/right/labels")
+    assert values(read(right)) == [(21, 41), (22, 42), (23, 43)]
+    assert values(read(BagSource(path, topic="/left/image"))) == [(11, None), (12, None), (13, None)]
+    with pytest.raises(BagError, match="no image topic '/labels'"):
+        read(BagSource(path, topic="/left/image", labels_topic="/labels"))
 
 
 def test_memory_holds_only_the_messages_of_a_short_time() -> None:
     """Of images whose labels never come, those of one second wait."""
     times = [t * SECOND // 10 for t in range(200)]
     bag = BagInMemory([(IMAGE_TOPIC, t) for t in times] + [(TRUTH_TOPIC, t + 1) for t in times])
-    ahead = [bag.given / 2 - index for index, _ in enumerate(read_frames(bag, IMAGE_TOPIC))]
+    source = BagSource(Path("memory"), topic=IMAGE_TOPIC)
+    source.bag = bag
+    with source:
+        ahead = [bag.given / 2 - index for index, _ in enumerate(source.frames(ALL, ()))]
     assert len(ahead) == 200
     assert max(ahead) <= 12

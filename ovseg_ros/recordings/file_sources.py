@@ -1,0 +1,243 @@
+"""Images from files: data set folders, image files and videos, as if recorded at a fixed rate."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ovseg_ros.images.headers import read_header
+from ovseg_ros.recordings.config import SelectionConfig
+from ovseg_ros.recordings.datasets.dataset import COMPRESSED_TOPIC, FIRST_STAMP_NS, Dataset, Item
+from ovseg_ros.recordings.datasets.layouts import IMAGE_FORMATS
+from ovseg_ros.recordings.frame import (
+    DEFAULT_RATE,
+    Frame,
+    Message,
+    SourceError,
+    SourceKind,
+    TopicInfo,
+    expected_count,
+    select,
+)
+from ovseg_ros.recordings.label_files import LabelFolder
+from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, make_header, message_types
+
+VIDEO_RATE = 25.0
+"""Frames a second of a video that does not say."""
+
+_EXIF = b"Exif\0\0"
+
+
+class _FileSource:
+    """What the sources of files share: the topic and the stamps that their images would have in a bag.
+
+    `labels` is a folder with ground truth whose files end in these stamps.
+    """
+
+    kind: SourceKind
+    topic: TopicInfo
+
+    def __init__(self, path: Path, name: str, labels: LabelFolder | None) -> None:
+        self.path = path
+        self.name = name or path.resolve().name
+        self.truth_names: Mapping[int, str] = {} if labels is None else labels.names
+        self.truth_missing = (
+            f"{path} has no ground truth; expected a data set with labels, or --labels-folder"
+        )
+        self._labels = labels
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing stays open between two frames."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """None: files are read as they are, or not."""
+        return []
+
+    def expected(self, selection: SelectionConfig) -> int:
+        """How many frames `frames` gives; videos do not always tell the truth."""
+        return expected_count(selection, self.topic.count, self.topic.count / self._rate)
+
+    def _topic(self, count: int, rate: float) -> TopicInfo:
+        self._rate = rate
+        return TopicInfo(COMPRESSED_TOPIC, COMPRESSED_IMAGE, count, rate)
+
+    def _seconds(self, number: int) -> float:
+        return number / self._rate
+
+    def _frame(
+        self,
+        number: int,
+        name: str,
+        image: Callable[[], np.ndarray],
+        encoded: Callable[[], tuple[str, np.ndarray]],
+        truth: Callable[[], np.ndarray] | None = None,
+    ) -> Frame:
+        """A frame; `encoded` gives the format and the data of its message."""
+        stamp_ns = FIRST_STAMP_NS + round(number * 1e9 / self._rate)
+        if self._labels is not None:
+            file = self._labels.find(stamp_ns)
+            truth = None if file is None else partial(self._labels.read, file)
+
+        def message() -> Message:
+            kind, data = encoded()
+            content = message_types().types[COMPRESSED_IMAGE](make_header(stamp_ns), kind, data)
+            cdr = bytes(message_types().serialize_cdr(content, COMPRESSED_IMAGE))
+            return Message(COMPRESSED_TOPIC, COMPRESSED_IMAGE, stamp_ns, cdr, stamp_ns)
+
+        return Frame(number, name, self._seconds(number), stamp_ns, stamp_ns, image, truth, message)
+
+
+class DatasetSource(_FileSource):
+    """A data set folder, its images in order; `labels` is other ground truth than its own."""
+
+    kind: SourceKind = "dataset"
+
+    def __init__(self, dataset: Dataset, labels: LabelFolder | None = None, name: str = "") -> None:
+        super().__init__(dataset.folder, name, labels)
+        if labels is None:
+            self.truth_names = dataset.label_names
+            self.truth_missing = (
+                f"{dataset.folder} has no ground truth; expected labels/ and classes.txt, or --labels-folder"
+            )
+        self._dataset = dataset
+        self.topic = self._topic(len(dataset.items), DEFAULT_RATE)
+
+    def __enter__(self) -> "DatasetSource":
+        return self
+
+    def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
+        """The selected frames in their order."""
+        numbers = select(range(len(self._dataset.items)), selection, self._seconds)
+        return (self._dataset_frame(number, self._dataset.items[number]) for number in numbers)
+
+    def _dataset_frame(self, number: int, item: Item) -> Frame:
+        truth = partial(self._dataset.labels.read, item.labels) if item.labels is not None else None
+        kind = IMAGE_FORMATS[item.image.suffix.lower()]
+        return self._frame(
+            number,
+            item.name,
+            partial(self._dataset.read_image, item),
+            lambda: (kind, np.fromfile(item.image, np.uint8)),
+            truth if self._dataset.classes else None,
+        )
+
+
+class ImagesSource(_FileSource):
+    """Image files in their order; `path` is their folder, or the one file."""
+
+    kind: SourceKind = "images"
+
+    def __init__(
+        self, path: Path, files: Sequence[Path], labels: LabelFolder | None = None, name: str = ""
+    ) -> None:
+        super().__init__(path, name, labels)
+        self._files = files
+        self.topic = self._topic(len(files), DEFAULT_RATE)
+
+    def __enter__(self) -> "ImagesSource":
+        return self
+
+    def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
+        """The selected frames in their order."""
+        for number in select(range(len(self._files)), selection, self._seconds):
+            file = self._files[number]
+            yield self._frame(number, file.stem, partial(read_image, file), partial(_file_content, file))
+
+
+class VideoSource(_FileSource):
+    """A video file, as OpenCV's FFmpeg reads it."""
+
+    kind: SourceKind = "video"
+
+    def __init__(self, path: Path, labels: LabelFolder | None = None, name: str = "") -> None:
+        super().__init__(path, name, labels)
+
+    def __enter__(self) -> "VideoSource":
+        with self._open() as capture:
+            count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+            rate = capture.get(cv2.CAP_PROP_FPS)
+        self.topic = self._topic(count, rate if 0 < rate <= 240 else VIDEO_RATE)
+        return self
+
+    def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
+        """The selected frames in their order. Raises SourceError where the video holds none."""
+        with self._open() as capture:
+            for number in select(self._grab_all(capture), selection, self._seconds):
+                intact, picture = capture.retrieve()
+                image = partial(self._image, number, picture if intact else None)
+                yield self._frame(number, "", image, partial(_as_png, image))
+
+    @contextmanager
+    def _open(self) -> Iterator[cv2.VideoCapture]:
+        capture = cv2.VideoCapture(str(self.path))
+        try:
+            if not capture.isOpened():
+                raise SourceError(
+                    f"{self.path}: cannot be opened as a video; it is damaged or of an unknown format"
+                )
+            yield capture
+        finally:
+            capture.release()
+
+    def _grab_all(self, capture: cv2.VideoCapture) -> Iterator[int]:
+        """Step through the video without decoding; gives the number of each frame."""
+        number = 0
+        while capture.grab():
+            yield number
+            number += 1
+        if not number:
+            raise SourceError(f"{self.path}: no frame of this video can be decoded; it is damaged or empty")
+
+    def _image(self, number: int, picture: Any) -> np.ndarray:
+        if picture is None:
+            raise SourceError(f"{self.path}: frame {number} cannot be decoded")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image file as uint8 [H, W, 3] RGB, upright as its EXIF says. Raises SourceError."""
+    try:
+        data = path.read_bytes()
+        header = read_header(data)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: cannot be read: {error}") from error
+    if header is not None and not header.complete:
+        raise SourceError(
+            f"{path}: the {header.kind} image ends early, after {len(data)} bytes; it is cut off"
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise SourceError(f"{path}: cannot be decoded as an image; it is damaged, empty or of another format")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _file_content(path: Path) -> tuple[str, np.ndarray]:
+    """The file's own bytes where a CompressedImage can hold them, else the image as PNG.
+
+    Who decodes messages does not turn an image as its EXIF says (camera_info would not fit); such a file is
+    turned here.
+    """
+    kind = IMAGE_FORMATS.get(path.suffix.lower())
+    if kind is not None:
+        data = np.fromfile(path, np.uint8)
+        if _EXIF not in data.tobytes():
+            return kind, data
+    return "png", _png(read_image(path))
+
+
+def _as_png(image: Callable[[], np.ndarray]) -> tuple[str, np.ndarray]:
+    return "png", _png(image())
+
+
+def _png(image: np.ndarray) -> np.ndarray:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[
+        1
+    ].reshape(-1)
