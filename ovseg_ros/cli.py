@@ -11,9 +11,11 @@ from ovseg_ros.commands.bench import bench
 from ovseg_ros.commands.compare import compare
 from ovseg_ros.commands.demo import demo
 from ovseg_ros.commands.evaluate import evaluate
+from ovseg_ros.commands.generate import Command
 from ovseg_ros.commands.replay import replay
 from ovseg_ros.commands.report import report
 from ovseg_ros.commands.segment import segment
+from ovseg_ros.config import ConfigError
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.paths import share_directory
 
@@ -30,7 +32,8 @@ class _Commands(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             console.error(error)
-            raise typer.Exit(1) from None
+            # Options that contradict each other are wrong usage, wherever that comes to light.
+            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
         except KeyboardInterrupt:
             console.error("interrupted")
             raise typer.Exit(130) from None
@@ -44,13 +47,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Open-vocabulary segmentation: label every pixel with the words you give.",
 )
-app.command()(segment)
-app.command()(bench)
-app.command()(compare)
-app.command()(demo)
-app.command()(evaluate)
-app.command()(replay)
-app.command()(report)
+app.command(cls=Command)(segment)
+app.command(cls=Command)(bench)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(demo)
+app.command(cls=Command)(evaluate)
+app.command(cls=Command)(replay)
+app.command(cls=Command)(report)
 app.add_typer(bag.app, name="bag")
 app.add_typer(models.app, name="models")
 

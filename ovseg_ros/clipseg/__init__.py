@@ -1,43 +1,20 @@
-"""Open-vocabulary dense prediction from a frozen CLIP, without training. Nothing of ROS is needed here."""
+"""Open-vocabulary dense prediction from a frozen CLIP, without training. Nothing of ROS is needed here.
+
+`public` lists what there is. It is imported when the first of its names is asked for: torch and open_clip
+take seconds to import, and the configurations (`ovseg_ros.clipseg.config`) need neither.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ovseg_ros.clipseg import waiting  # noqa: F401
-from ovseg_ros.clipseg.classifier import Classifier
-from ovseg_ros.clipseg.config import EngineConfig, MethodConfig, ModelConfig, OutputConfig
-from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
-from ovseg_ros.clipseg.locating import Heat, encode_texts, locate
-from ovseg_ros.clipseg.methods import METHODS, Coherence, Deep, Method
-from ovseg_ros.clipseg.model import ClipModel, cached_weights, load_model, shipped_models
-from ovseg_ros.clipseg.segmentation import ClassStats, Segmentation
-from ovseg_ros.clipseg.segmenter import Segmenter, load_segmenter, resolve_method
-from ovseg_ros.clipseg.smoothing import Smoother, SmoothingState
-from ovseg_ros.clipseg.text import TEMPLATES
 
-__all__ = [
-    "METHODS",
-    "TEMPLATES",
-    "ClassStats",
-    "Classifier",
-    "ClipModel",
-    "Coherence",
-    "Deep",
-    "DeviceLost",
-    "EngineConfig",
-    "Heat",
-    "Method",
-    "MethodConfig",
-    "ModelConfig",
-    "ModelError",
-    "OutOfMemory",
-    "OutputConfig",
-    "Segmentation",
-    "Segmenter",
-    "Smoother",
-    "SmoothingState",
-    "cached_weights",
-    "encode_texts",
-    "load_model",
-    "load_segmenter",
-    "locate",
-    "resolve_method",
-    "shipped_models",
-]
+if TYPE_CHECKING:
+    from ovseg_ros.clipseg.public import *  # noqa: F403
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from `public` (PEP 562)."""
+    if name.startswith("_") or name in ("config", "public"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("ovseg_ros.clipseg.public"), name)

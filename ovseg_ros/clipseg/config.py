@@ -138,7 +138,6 @@ class OutputConfig:
         0.5,
         "Opacity of the colours in the overlay, 0 (image) to 1 (colours only).",
         bounds=(0, 1),
-        flags="--alpha",
     )
 
 

@@ -1,6 +1,5 @@
 """`ovseg bag`: make a bag of a dataset folder, and say what is in a bag."""
 
-import json
 import math
 from datetime import datetime, timezone
 from pathlib import Path
@@ -52,8 +51,7 @@ def make(
     """Write a rosbag2 (mcap) of a dataset folder."""
     from ovseg_ros.recordings.datasets.dataset import make_bag
 
-    with console.progress_bar("frames") as progress:
-        task = progress.add_task("writing", total=None)
+    with console.ProgressBars().stage("writing") as advance:
         summary = make_bag(
             folder,
             output,
@@ -62,7 +60,7 @@ def make(
             rate=rate,
             limit=limit,
             compressed=compressed,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=lambda done, total: advance(),
         )
     part = f" {summary.split}" if summary.split else ""
     console.say(
@@ -89,20 +87,17 @@ def info(
     """Tell the topics, times, cameras and ground truth of a bag, and what is damaged in it."""
     from ovseg_ros.recordings.info import inspect_bag
 
-    with console.progress_bar("images") as progress:
-        task = progress.add_task("reading", total=None)
+    with console.ProgressBars("images").stage("reading") as advance:
         found = inspect_bag(
             bag,
             labels_topic=labels_topic,
             quick=quick,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=lambda done, total: advance(),
         )
     for warning in found.warnings:
         console.warning(warning)
     _tell(found)
-    if json_file is not None:
-        text = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
-        json_file.write_text(text + "\n", encoding="utf-8")
+    console.write_json(json_file, found.as_json())
 
 
 def _tell(found: "BagInfo") -> None:

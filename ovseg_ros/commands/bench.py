@@ -1,6 +1,5 @@
 """`ovseg bench`: how fast it is here."""
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,12 +123,9 @@ def bench(
         swap=swap,
         threads=threads,
     )
-    with console.progress_bar("runs") as bar:
-        task = bar.add_task("measuring", total=timed_runs(chosen))
-        result = run_bench(chosen, step=lambda: bar.advance(task))
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    with console.ProgressBars("runs").stage("measuring", timed_runs(chosen)) as advance:
+        result = run_bench(chosen, step=advance)
+    console.write_json(json_file, result)
     _tell(result)
 
 

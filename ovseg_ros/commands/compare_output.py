@@ -1,7 +1,6 @@
 """What `ovseg compare` prints and writes."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from ovseg_ros.commands import console
 from ovseg_ros.report.method_plot import comparison_svg
 from ovseg_ros.report.method_text import COLUMNS, cells, markdown, notes
 from ovseg_ros.runs.compare_run import CompareOutcome
+from ovseg_ros.runs.config import CompareConfig
 from ovseg_ros.runs.summary import command
 
 _WIDTH = 120
@@ -32,8 +32,8 @@ def report(outcome: CompareOutcome) -> None:
         console.say(note)
 
 
-def write(outcome: CompareOutcome, files: Mapping[str, Path | None], folder: Path | None) -> None:
-    """Write what is asked for: `files` by suffix (json, md, svg), and all three into `folder`."""
+def write(outcome: CompareOutcome, config: CompareConfig, json_file: Path | None) -> None:
+    """Write what is asked for as JSON, Markdown and SVG; all three into the output folder."""
     found, setup, timing = outcome.comparison, outcome.setup, outcome.timing
     figures = {**setup, "timing": timing, "command": command(), **found.figures()}
     contents = {
@@ -41,9 +41,10 @@ def write(outcome: CompareOutcome, files: Mapping[str, Path | None], folder: Pat
         "md": markdown(found, setup, timing),
         "svg": comparison_svg(found),
     }
+    files = {"json": str(json_file or ""), "md": config.markdown, "svg": config.plot}
     for suffix, content in contents.items():
-        wanted = [files[suffix], None if folder is None else folder / f"comparison.{suffix}"]
-        for path in (path for path in wanted if path is not None):
+        wanted = [files[suffix], config.output and str(Path(config.output) / f"comparison.{suffix}")]
+        for path in (Path(path) for path in wanted if path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
             console.say(f"written: {path}")

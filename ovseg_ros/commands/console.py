@@ -1,7 +1,9 @@
-"""What the commands say: results on stdout, warnings and progress on stderr."""
+"""What the commands print and write: results on stdout, warnings and progress on stderr, numbers as JSON."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -22,18 +24,26 @@ err = Console(stderr=True, highlight=False)
 
 
 def say(message: str) -> None:
-    """Say a result on stdout."""
+    """Print a result on stdout."""
     out.print(Text(message), soft_wrap=True)
 
 
 def error(message: object) -> None:
-    """Say on stderr why the command failed."""
+    """Print on stderr why the command failed."""
     _complain("error", "bold red", message)
 
 
 def warning(message: object) -> None:
-    """Say on stderr what went wrong while the command goes on."""
+    """Print on stderr what went wrong while the command goes on."""
     _complain("warning", "bold yellow", message)
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """Write numbers to a file, where one is asked for; numbers that are not finite are a fault."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 def progress_bar(unit: str) -> Progress:
@@ -50,20 +60,27 @@ def progress_bar(unit: str) -> Progress:
 
 
 class ProgressBars:
-    """The progress of a run as bars on stderr, in `unit`s a second."""
+    """The stages of a run (`runs.progress.Progress`) as bars on stderr, in `unit`s per second.
 
-    def __init__(self, unit: str = "frames") -> None:
+    Where stderr is no terminal nothing is shown, or with `log` a line for each stage.
+    """
+
+    def __init__(self, unit: str = "frames", *, log: bool = False) -> None:
         self._unit = unit
+        self._log = log
 
     @contextmanager
     def stage(self, what: str, total: int | None = None) -> Iterator[Advance]:
-        """A bar for a stage of about `total` steps."""
-        with progress_bar(self._unit) as progress:
-            task = progress.add_task(what, total=total)
-            yield lambda steps=1, text="": progress.update(task, advance=steps, description=text or None)
+        """A stage of the run, of about `total` steps where that is known."""
+        if self._log and not err.is_terminal:
+            text = what if total is None else f"{what}: {total} {self._unit}"
+            err.print(text, soft_wrap=True, markup=False)
+        with progress_bar(self._unit) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda steps=1, text="": bar.update(task, advance=steps, description=text or None)
 
     def warn(self, text: str) -> None:
-        """Report on stderr something that the user should know."""
+        """Print a warning; the run goes on."""
         warning(text)
 
 

@@ -27,6 +27,9 @@ PANELS = {
     "RecordingConfig": "Recording",
     "SelectionConfig": "Recording",
     "TruthConfig": "Ground truth",
+    "EvaluateConfig": "Evaluation",
+    "CompareConfig": "Comparison",
+    "SegmentConfig": "Output",
 }
 """Headings in help texts, by group of options or by configuration; else the configuration's own name."""
 
@@ -41,8 +44,10 @@ class Expose:
     without: tuple[str, ...] = ()
 
 
-Engine = Annotated[EngineConfig, Expose(defaults={"vocabulary.file": ""}, without=("output.overlay_alpha",))]
-"""The engine's options; without words of its own a command takes those of the ground truth, or asks."""
+EXPOSED = Expose(defaults={"vocabulary.file": ""}, without=("output.overlay_alpha",))
+"""How most commands show the engine: without classes given they take those of the ground truth."""
+
+Engine = Annotated[EngineConfig, EXPOSED]
 
 Given = Mapping[str, object]
 """The engine's parameters that the user gave, in the file or on the command line, by full name."""
@@ -182,6 +187,8 @@ def _merged(file: Path | None, given: Mapping[str, object]) -> dict[str, object]
 
     New words on the command line reset what belongs to those in the file, as at run time of the node.
     """
+    if "vocabulary.file" in given and "vocabulary.classes" in given:
+        raise ConfigError("give either --classes or --vocabulary, not both")
     values = {} if file is None else read_params_file(file)
     for name in RESET_BY.keys() & given.keys():
         for hidden in RESET_BY[name]:

@@ -71,7 +71,7 @@ def test_alpha_reaches_the_picture(ovseg: Run, fake_segmenter: FakeSegmenter, tm
     overlays = []
     for alpha in ("0", "1"):
         out = tmp_path / alpha
-        assert ovseg("segment", photo, *WORDS, "--output", out, "--alpha", alpha).exit_code == 0
+        assert ovseg("segment", photo, *WORDS, "--output", out, "--overlay-alpha", alpha).exit_code == 0
         overlays.append(cv2.imread(str(out / "photo_overlay.png"))[:240, :320])
     assert overlays[0].max() == 0
     assert overlays[1].max() > 100
@@ -181,7 +181,7 @@ def test_broken_files_are_named_and_left_behind(
     assert written(tmp_path / "out") == ["classes.json", "good_labels.png", "good_overlay.png"]
     for name in ("[red] empty.png", "text.jpg", "cut.jpg", "clip.mp4"):
         assert f"warning: {folder / name}:" in result.stderr
-    assert "error: 4 failed, 1 went well" in result.stderr
+    assert "error: 4 failed, 1 succeeded" in result.stderr
     assert "Traceback" not in result.output
     content = json.loads(numbers.read_text())
     assert (content["frames"], len(content["failed"])) == (1, 4)
@@ -285,9 +285,9 @@ def test_classes_may_be_given_several_times(
     [
         ((), 2, "give either --classes or --vocabulary"),
         (("--classes", "a", "--vocabulary", "indoor"), 2, "give either --classes or --vocabulary"),
-        (("--classes", "a", "--alpha", "1.5"), 2, "--alpha"),
+        (("--classes", "a", "--overlay-alpha", "1.5"), 2, "--overlay-alpha"),
         (("--classes", "a", "--every", "0"), 2, "--every"),
-        (("--classes", "a", "--limit", "0"), 2, "--limit"),
+        (("--classes", "a", "--limit", "-1"), 2, "--limit"),
         (("--classes", "road, , car"), 1, "error: class 2 '' is blank"),
         (("--classes", "road, Road"), 1, "error: class 2 'Road' is a duplicate of class 1 'road'"),
         (("--classes", "a", "--threshold", "nan"), 2, "--threshold"),
