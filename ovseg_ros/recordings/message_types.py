@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -39,6 +40,14 @@ def message_types() -> Typestore:
         types.update(get_types_from_msg(text, name))
     store.register(types)
     return store
+
+
+def make_message(kind: str, **fields: Any) -> Any:
+    """A rosbags message with these fields and the rest empty, as `rosidl` makes it, whatever was added."""
+    for name, (node, detail) in message_types().fielddefs[kind][1]:
+        if name not in fields:
+            fields[name] = _empty(node, detail)
+    return message_types().types[kind](**fields)
 
 
 def make_header(stamp_ns: int, frame_id: str = "camera") -> Any:
@@ -99,6 +108,13 @@ def with_header_stamp(cdr: bytes | memoryview, stamp_ns: int) -> bytes:
     copy = bytearray(cdr)
     struct.pack_into(_stamp_format(cdr), copy, 4, *divmod(stamp_ns, 1_000_000_000))
     return bytes(copy)
+
+
+def _empty(node: Nodetype, detail: Any) -> Any:
+    if node == Nodetype.BASE:
+        kind = detail[0]
+        return "" if kind == "string" else False if kind == "bool" else 0.0 if "float" in kind else 0
+    return make_message(detail) if node == Nodetype.NAME else []
 
 
 def _stamp_format(cdr: bytes | memoryview) -> str:

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from ovseg_ros.graph.graph_names import NODE_NAME
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag, BagWriter
 from ovseg_ros.recordings.frames import Frame
 from ovseg_ros.recordings.message_types import (
@@ -21,15 +19,29 @@ from ovseg_ros.recordings.message_types import (
     make_header,
     message_types,
 )
-from ovseg_ros.vocabulary import Vocabulary, VocabularyClass
-from ovseg_ros.vocabulary.phrases import color_of
+from ovseg_ros.recordings.messages import (
+    CONFIDENCE_TOPIC,
+    LABEL_INFO_TOPIC,
+    LABELS_TOPIC,
+    OVERLAY_TOPIC,
+    SUMMARY_TOPIC,
+    VOCABULARY_TOPIC,
+    read_vocabulary_message,
+)
 
-LABELS_TOPIC = f"/{NODE_NAME}/labels"
-CONFIDENCE_TOPIC = f"/{NODE_NAME}/confidence"
-SUMMARY_TOPIC = f"/{NODE_NAME}/summary"
-VOCABULARY_TOPIC = f"/{NODE_NAME}/vocabulary"
-LABEL_INFO_TOPIC = f"/{NODE_NAME}/label_info"
-OVERLAY_TOPIC = f"/{NODE_NAME}/overlay/compressed"
+__all__ = [
+    "CONFIDENCE_TOPIC",
+    "LABELS_TOPIC",
+    "LABEL_INFO_TOPIC",
+    "OVERLAY_TOPIC",
+    "SUMMARY_TOPIC",
+    "VOCABULARY_TOPIC",
+    "Answer",
+    "AnswerLog",
+    "LabelledBagWriter",
+    "read_vocabulary_message",
+]
+
 _LOGGED = {LABELS_TOPIC: IMAGE, CONFIDENCE_TOPIC: IMAGE, SUMMARY_TOPIC: SUMMARY}
 
 
@@ -131,19 +143,3 @@ class AnswerLog:
                 labels, confidence, summary = (parts[name].data for name in _LOGGED)
                 revision = bag.read(parts[SUMMARY_TOPIC]).vocabulary_revision
                 yield number, Answer(labels, confidence, summary, int(revision))
-
-
-def read_vocabulary_message(message: Any) -> Vocabulary:
-    """An ovseg_ros/Vocabulary message as a Vocabulary."""
-    classes = tuple(
-        VocabularyClass(
-            id=int(entry.id),
-            name=entry.name,
-            synonyms=tuple(entry.synonyms),
-            color=color_of(entry.name),
-            slug=entry.confidence_topic.rpartition("/")[2],
-            threshold=float(entry.threshold),
-        )
-        for entry in message.classes
-    )
-    return Vocabulary(classes, tuple(message.background), float(message.threshold), int(message.revision))
