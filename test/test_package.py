@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -113,6 +114,41 @@ def test_one_name_and_licence_everywhere() -> None:
     assert manifest.findtext("name") == project_metadata("name") == "ovseg_ros"
     assert manifest.findtext("license") == project_metadata("license") == "Apache-2.0"
     assert "Apache License" in (CHECKOUT / "LICENSE").read_text()
+
+
+def test_one_address_everywhere() -> None:
+    manifest = ElementTree.parse(CHECKOUT / "package.xml").getroot()
+    urls = {entry.get("type"): entry.text for entry in manifest.findall("url")}
+
+    assert urls == {
+        "website": project_metadata("Homepage"),
+        "repository": project_metadata("Repository"),
+        "bugtracker": project_metadata("Issues"),
+    }
+
+
+def test_pre_commit_and_the_workflow_run_the_checks_of_scripts_test() -> None:
+    script = (CHECKOUT / "scripts" / "test").read_text()
+    checks = dict(re.findall(r'^check "([^"]+)" (.+)$', script, re.MULTILINE))
+    hooks = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    (job,) = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "test.yml").read_text())["jobs"].values()
+
+    assert checks.pop("pytest").startswith("python -m pytest")
+    assert {hook["name"]: hook["entry"].removeprefix(".venv/bin/") for hook in hooks} == checks
+    assert job["steps"][-1]["run"] == "scripts/test"
+
+
+def test_the_training_is_not_installed() -> None:
+    from setuptools import find_packages
+
+    pattern = re.search(r"^include = (.+)$", (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert pattern
+    packages = find_packages(str(CHECKOUT), include=yaml.safe_load(pattern.group(1)))
+
+    assert {package.split(".")[0] for package in packages} == {"ovseg_ros"}
+    assert re.findall(r"file\(GLOB entries .* (\S+)\)", (CHECKOUT / "CMakeLists.txt").read_text()) == [
+        "ovseg_ros/*"
+    ]
 
 
 @pytest.mark.parametrize("name", INTERFACES)
