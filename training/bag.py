@@ -20,7 +20,7 @@ import typer
 
 from ovseg_ros.commands import console
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.message_types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
@@ -31,6 +31,7 @@ from ovseg_ros.recordings.message_types import (
     make_header,
     message_types,
 )
+from ovseg_ros.recordings.writer import BagWriter
 from training.arrange import make_scene
 from training.catalogue import label_names
 from training.render import RenderCamera, RenderedFrame, is_clear, render

@@ -1,5 +1,6 @@
 """`ovseg models`: which models there are, whether they work here, and fetching their weights."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ovseg_ros.commands import console
+from ovseg_ros.commands.generate import Json
 
 app = typer.Typer(help="List, check and fetch models.")
 
@@ -26,36 +28,43 @@ _Weights = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def models(context: typer.Context) -> None:
+def models(context: typer.Context, json_file: Json = None) -> None:
     """List the models that ship and the recommended ones, and whether their weights are on this machine."""
     if context.invoked_subcommand is not None:
         return
     from ovseg_ros.clipseg import cached_weights, shipped_models
 
     table = Table("model", "weights", "where", caption_justify="left")
-    for name, folder in shipped_models().items():
-        table.add_row(name, "", Text(f"ships with ovseg_ros: {folder}"))
-    for name, tags in RECOMMENDED.items():
-        for tag in tags:
-            file = cached_weights(name, tag)
-            table.add_row(name, tag, Text(f"on this machine: {file}" if file else "not fetched"))
+    found = [(name, "", str(folder), True) for name, folder in shipped_models().items()]
+    found += [
+        (name, tag, str(cached_weights(name, tag) or ""), False)
+        for name, tags in RECOMMENDED.items()
+        for tag in tags
+    ]
+    for name, tag, place, ships in found:
+        where = (
+            f"{'ships with ovseg_ros' if ships else 'on this machine'}: {place}" if place else "not fetched"
+        )
+        table.add_row(name, tag, Text(where))
+    keys = ("model", "weights", "path", "ships")
+    console.write_json(json_file, [dict(zip(keys, entry, strict=True)) for entry in found])
     table.caption = "to fetch weights: ovseg models fetch MODEL --weights WEIGHTS"
     console.out.print(table)
 
 
 @app.command()
-def check(name: _Name, weights: _Weights = None) -> None:
+def check(name: _Name, weights: _Weights = None, json_file: Json = None) -> None:
     """Load a model from this machine, and say what it is made of."""
-    _describe(name, weights, allow_download=False)
+    _describe(name, weights, json_file, allow_download=False)
 
 
 @app.command()
-def fetch(name: _Name, weights: _Weights = None) -> None:
+def fetch(name: _Name, weights: _Weights = None, json_file: Json = None) -> None:
     """Download a model's weights into the local cache, and check that it loads."""
-    _describe(name, weights, allow_download=True)
+    _describe(name, weights, json_file, allow_download=True)
 
 
-def _describe(name: str, weights: str | None, *, allow_download: bool) -> None:
+def _describe(name: str, weights: str | None, json_file: Path | None, *, allow_download: bool) -> None:
     from ovseg_ros.clipseg import ModelConfig, load_model
 
     tag = weights or RECOMMENDED.get(name, ("openai",))[0]
@@ -64,14 +73,16 @@ def _describe(name: str, weights: str | None, *, allow_download: bool) -> None:
     backbone = model.backbone
     rows, columns = backbone.native_grid
     height, width = backbone.patch
+    facts = {
+        "model": model.name,
+        "parameters": f"{model.parameters / 1e6:.1f} million",
+        "blocks": f"{backbone.depth} of width {backbone.width}, {backbone.heads} heads",
+        "patch": f"{height} x {width} pixels",
+        "trained at": f"{rows * height} x {columns * width} pixels",
+        "embedding": str(model.embedding),
+    }
     table = Table(show_header=False)
-    for what, value in (
-        ("model", model.name),
-        ("parameters", f"{model.parameters / 1e6:.1f} million"),
-        ("blocks", f"{backbone.depth} of width {backbone.width}, {backbone.heads} heads"),
-        ("patch", f"{height} x {width} pixels"),
-        ("trained at", f"{rows * height} x {columns * width} pixels"),
-        ("embedding", str(getattr(model.clip.visual, "output_dim", "?"))),
-    ):
+    for what, value in facts.items():
         table.add_row(what, Text(value))
     console.out.print(table)
+    console.write_json(json_file, {**facts, "parameters": model.parameters})

@@ -1,9 +1,12 @@
-"""Bags without ROS: what is in them, their images and ground truth.
+"""Bags without ROS: what is in them, their messages, and what these are as images and ground truth.
 
 Reads rosbag2 (sqlite3 and mcap, a folder or a storage file of it) and ROS 1 bags.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,25 +17,112 @@ from ovseg_ros.recordings.message_types import (
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
+    has_header,
+    header_stamp,
+    message_types,
 )
-from ovseg_ros.recordings.part import BagError
-from ovseg_ros.recordings.reader import BagReader
-from ovseg_ros.recordings.writer import BagWriter
-
-__all__ = ["TRUTH_INFO_TOPIC", "TRUTH_TOPIC", "Bag", "BagError", "BagWriter"]
+from ovseg_ros.recordings.storage import open_files, salvage
+from ovseg_ros.recordings.storage_file import ZSTD_MAGIC, BagError, RawMessage, StorageFile, decompress
 
 TRUTH_TOPIC = "/ground_truth/labels"
 TRUTH_INFO_TOPIC = "/ground_truth/label_info"
 _DEPTH_NAMES = {"compressedDepth", "depth", "depth_raw", "depth_registered"}
 
+Self = TypeVar("Self", bound="Bag")
 
-class Bag(BagReader):
-    """A bag open for reading: its messages, and what they are as images and ground truth."""
+
+@dataclass
+class _Unreadable:
+    """Messages of one topic that could not be read: how many, and where and why the first."""
+
+    count: int
+    seconds: float
+    reason: str
+
+
+class Bag:
+    """A bag open for reading. Use as a context manager.
+
+    What is damaged or missing in a bag of which something can be read is reported in `warnings`, which grows
+    while one reads. Raises BagError on opening what is no bag, or where nothing can be read.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._files: list[StorageFile] = []
+        self._damage: list[str] = []
+        self._unreadable: dict[str, _Unreadable] = {}
+        self._messages_compressed = False
+
+    def __enter__(self: Self) -> Self:
+        self._files = open_files(self.path, self._warn)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for file in self._files:
+            file.close()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the bag, as far as it was read; a line each."""
+        lost = [f"{file.path.name} {loss}" for file in self._files for loss in file.losses]
+        left_out = [
+            f"{entry.count} message{'s' * (entry.count > 1)} of {topic} could not be read; "
+            f"the first at {entry.seconds:.3f} s: {entry.reason}"
+            for topic, entry in sorted(self._unreadable.items())
+        ]
+        name = self.path.name
+        lines = (*self._damage, *lost, *left_out)
+        return [line if line.startswith(f"{name} ") else f"{name}: {line}" for line in lines]
+
+    @property
+    def storage(self) -> str:
+        """mcap, sqlite3 or ros1."""
+        return self._files[0].storage
+
+    @property
+    def compression(self) -> str:
+        """How the bag's content is compressed: none, zstd, lz4 or bz2. Compression of each message by itself
+        shows when the first has been read."""
+        return "zstd" if self._messages_compressed else self._files[0].compression
+
+    @property
+    def files(self) -> list[Path]:
+        """The storage files; the folder, where its files are compressed as a whole."""
+        return [file.path for file in self._files]
+
+    @property
+    def start_ns(self) -> int:
+        """When the first message was recorded; 0 in an empty bag."""
+        return min((file.start_ns for file in self._files if file.start_ns is not None), default=0)
+
+    @property
+    def end_ns(self) -> int:
+        """When the last message was recorded; 0 in an empty bag."""
+        return max((file.end_ns for file in self._files if file.end_ns is not None), default=0)
+
+    @property
+    def topics(self) -> list[TopicInfo]:
+        """Every topic, by name."""
+        seconds = (self.end_ns - self.start_ns) / 1e9
+        counts: dict[tuple[str, str], int] = {}
+        for file in self._files:
+            for channel in file.channels:
+                key = (channel.topic, channel.type)
+                counts[key] = counts.get(key, 0) + channel.count
+        return [
+            TopicInfo(name, kind, count, (count - 1) / seconds if count > 1 and seconds > 0 else None)
+            for (name, kind), count in sorted(counts.items())
+        ]
+
+    def topic(self, name: str) -> TopicInfo | None:
+        """The topic of that name, None where the bag has none."""
+        return next((topic for topic in self.topics if topic.name == name), None)
 
     @property
     def cameras(self) -> list[TopicInfo]:
-        """The colour image topics that hold images, each camera once: a raw topic goes before its own
-        compressed twin. Pictures that a segmentation wrote (those that lie beside a LabelInfo topic), and
+        """The colour image topics that hold images, each camera once: a raw topic takes precedence over its
+        own compressed twin. Pictures that a segmentation wrote (those that lie beside a LabelInfo topic), and
         depth images known by their name (REP 118), are no cameras."""
         label_folders = {_parent(t.name) for t in self.topics if t.type == LABEL_INFO} - {""}
         images = {
@@ -40,15 +130,16 @@ class Bag(BagReader):
             for t in self.topics
             if t.type in (IMAGE, COMPRESSED_IMAGE)
             and t.count
-            and _parent(_source(t.name)) not in label_folders
+            and _parent(_raw(t.name)) not in label_folders
             and not _is_depth(t.name)
         }
-        return [t for t in images.values() if t.name == _source(t.name) or _source(t.name) not in images]
+        return [t for t in images.values() if t.name == _raw(t.name) or _raw(t.name) not in images]
 
-    def image_topic(self, topic: str | None = None) -> TopicInfo:
+    def image_topic(self, topic: str = "") -> TopicInfo:
         """The colour image topic to use: the named one, else the only camera of the bag. Raises BagError."""
-        listing = _listing(self.topics)
-        if topic is not None:
+        lines = [f"  {t.name}  {t.type}  {t.count} messages" for t in self.topics]
+        listing = "\n".join(lines or ["  (no topics)"])
+        if topic:
             chosen = self.topic(topic)
             if chosen is None or chosen.type not in (IMAGE, COMPRESSED_IMAGE):
                 raise BagError(f"{self.path}: no image topic {topic!r}. The bag has:\n{listing}")
@@ -65,12 +156,12 @@ class Bag(BagReader):
             raise BagError(f"{self.path}: several image topics; choose one with\n{names}")
         return cameras[0]
 
-    def labels_topic(self, topic: str | None = None) -> TopicInfo | None:
+    def labels_topic(self, topic: str = "") -> TopicInfo | None:
         """The topic with the ground truth: the named one, else `/ground_truth/labels` where the bag has it.
 
         Raises BagError where the named one is missing, empty or no image topic.
         """
-        if topic is not None:
+        if topic:
             return self.image_topic(topic)
         usual = self.topic(TRUTH_TOPIC)
         return usual if usual and usual.count and usual.type in (IMAGE, COMPRESSED_IMAGE) else None
@@ -91,6 +182,44 @@ class Bag(BagReader):
         """Names by the ids that `decode_labels` gives with `label_map`; empty where the bag has none."""
         return dict(self.label_map(labels_topic).names)
 
+    def messages(
+        self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Message]:
+        """The messages of these topics in the order of recording; none for topics the bag lacks.
+
+        With `start_ns` and `stop_ns` only those with `start_ns <= log_ns < stop_ns`. Messages that are
+        damaged are left out and reported in `warnings`.
+        """
+        for file in self._files:
+            for raw in self._readable(file, topics, start_ns, stop_ns):
+                try:
+                    yield self._message(raw)
+                except BagError as error:
+                    self.leave_out(raw.topic, raw.log_ns, error)
+
+    def leave_out(self, topic: str, log_ns: int, reason: object) -> None:
+        """Note in `warnings` that a message could not be used, as by whoever fails to decode an image."""
+        seconds = (log_ns - self.start_ns) / 1e9
+        entry = self._unreadable.setdefault(topic, _Unreadable(0, seconds, str(reason)))
+        entry.count += 1
+
+    def read(self, message: Message) -> Any:
+        """The message's fields as a rosbags object. Raises BagError on damaged data or an unknown type."""
+        try:
+            return message_types().deserialize_cdr(message.data, message.type)
+        except KeyError as error:
+            raise BagError(f"{message.topic}: the message type {message.type} is not known here") from error
+        # rosbags lets through whatever its generated code meets in damaged bytes.
+        except Exception as error:
+            raise BagError(
+                f"{message.topic}: the {len(message.data)} bytes of a message are no {message.type}: {error}"
+            ) from error
+
+    def decode_image(self, message: Message) -> np.ndarray:
+        """RGB uint8 [H, W, 3] of an Image or CompressedImage message. Raises ImageError, BagError."""
+        decode = decode_compressed if message.type == COMPRESSED_IMAGE else decode_image
+        return decode(self.read(message))
+
     def decode_labels(self, message: Message, label_map: LabelMap | None = None) -> np.ndarray:
         """Label ids uint8 [H, W] of an image message, 255 where void; the ids as they are without a map.
 
@@ -101,17 +230,66 @@ class Bag(BagReader):
         except ValueError as error:
             raise BagError(f"{self.path}: {message.topic} {error}") from error
 
-    def decode_image(self, message: Message) -> np.ndarray:
-        """RGB uint8 [H, W, 3] of an Image or CompressedImage message. Raises ImageError, BagError."""
-        decode = decode_compressed if message.type == COMPRESSED_IMAGE else decode_image
-        return decode(self.read(message))
+    def _warn(self, text: str) -> None:
+        if text not in self._damage:
+            self._damage.append(text)
+
+    def _readable(
+        self, file: StorageFile, topics: Sequence[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[RawMessage]:
+        """A file's messages; where it turns out to be damaged, what is left behind that place."""
+        last_ns: int | None = None
+        try:
+            for raw in file.messages(topics, start_ns, stop_ns):
+                last_ns = raw.log_ns
+                yield raw
+            return
+        # rosbags lets through whatever its parsing meets in a damaged file.
+        except Exception as error:
+            reason = " ".join(str(error).split())
+        self._warn(f"{file.path.name} is damaged ({reason}); what is left was read")
+        if file.path.is_dir():
+            return
+        try:
+            rest = salvage(file.path)
+        except BagError:
+            return
+        try:
+            yield from rest.messages(topics, start_ns if last_ns is None else last_ns + 1, stop_ns)
+        finally:
+            for loss in rest.losses:
+                self._warn(f"{file.path.name} {loss}")
+            rest.close()
+
+    def _message(self, raw: RawMessage) -> Message:
+        """Decompressed, in CDR and with its stamp. Raises BagError on damaged data or an unknown type."""
+        data = raw.data
+        try:
+            if data[: len(ZSTD_MAGIC)] == ZSTD_MAGIC:  # rosbag2 compressed each message; CDR begins with a 0
+                self._messages_compressed = True
+                data = decompress(data, "zstd")
+            if raw.encoding == "ros1":
+                data = self._from_ros1(raw)
+            stamp_ns = header_stamp(data) if has_header(raw.type) else 0
+        except ValueError as error:
+            raise BagError(str(error)) from error
+        return Message(raw.topic, raw.type, raw.log_ns, data, stamp_ns or raw.log_ns)
+
+    def _from_ros1(self, raw: RawMessage) -> bytes:
+        try:
+            return bytes(message_types().ros1_to_cdr(raw.data, raw.type))
+        except KeyError as error:
+            raise BagError(f"the message type {raw.type} is not known here") from error
+        # rosbags lets through whatever its generated code meets in damaged bytes.
+        except Exception as error:
+            raise BagError(f"its {len(raw.data)} bytes are no {raw.type}: {error}") from error
 
 
 def _parent(topic: str) -> str:
     return topic.rpartition("/")[0]
 
 
-def _source(topic: str) -> str:
+def _raw(topic: str) -> str:
     """The raw topic of a compressed one, by the rule of image_transport."""
     return topic.removesuffix("/compressed")
 
@@ -119,7 +297,3 @@ def _source(topic: str) -> str:
 def _is_depth(topic: str) -> bool:
     parts = topic.split("/")
     return not _DEPTH_NAMES.isdisjoint(parts) or any(part.startswith("aligned_depth") for part in parts)
-
-
-def _listing(topics: Sequence[TopicInfo]) -> str:
-    return "\n".join(f"  {t.name}  {t.type}  {t.count} messages" for t in topics) or "  (no topics)"

@@ -71,7 +71,7 @@ class BagSource:
     def __enter__(self) -> "BagSource":
         self.bag.__enter__()
         try:
-            self.topic = self.bag.image_topic(self._image_topic or None)
+            self.topic = self.bag.image_topic(self._image_topic)
             self._find_truth()
         except BaseException:
             self.bag.__exit__()
@@ -101,7 +101,7 @@ class BagSource:
         if self._labels is not None:
             self.truth_names = self._labels.names
             return
-        topic = None if self._labels_topic is None else self.bag.labels_topic(self._labels_topic or None)
+        topic = None if self._labels_topic is None else self.bag.labels_topic(self._labels_topic)
         if topic is None:
             self.truth_missing = (
                 f"{self.path} has no ground truth; expected label images on {TRUTH_TOPIC}, or a topic or a "

@@ -65,7 +65,7 @@ def read_frames(
     if not start_s >= 0 or not (end_s is None or end_s > start_s):
         end = "the bag's end" if end_s is None else f"{end_s:g} s"
         raise BagError(f"the time range is {start_s:g} s to {end}; expected 0 <= start < end")
-    labels = bag.labels_topic(labels_topic)
+    labels = bag.labels_topic(labels_topic or "")
     start_ns = bag.start_ns + round(start_s * 1e9)
     stop_ns = bag.end_ns + 1 if end_s is None else bag.start_ns + round(end_s * 1e9)
     matching = _Matching(bag, image_topic, labels.name if labels else None, beside, round(slop_s * 1e9))

@@ -109,7 +109,7 @@ def inspect_bag(
     `progress` is called with (image messages read, in all). Raises BagError.
     """
     with Bag(path) as bag:
-        label_topic = bag.labels_topic(labels_topic)
+        label_topic = bag.labels_topic(labels_topic or "")
         images = {t.name: _Tally(t) for t in bag.topics if t.type in (IMAGE, COMPRESSED_IMAGE) and t.count}
         if not quick:
             total = sum(tally.topic.count for tally in images.values())

@@ -157,7 +157,7 @@ class BagSource(Source):
         from ovseg_ros.recordings.bag import Bag
 
         with Bag(self.path) as bag:
-            messages = bag.messages([bag.image_topic(self.topic).name])
+            messages = bag.messages([bag.image_topic(self.topic or "").name])
             for index, message in self.selection.take(enumerate(messages)):
                 yield Frame(index, message.stamp_ns, partial(bag.decode_image, message))
             for warning in bag.warnings:
@@ -167,13 +167,13 @@ class BagSource(Source):
         from ovseg_ros.recordings.bag import Bag
 
         with Bag(self.path) as bag:
-            return self.selection.count(bag.image_topic(self.topic).count)
+            return self.selection.count(bag.image_topic(self.topic or "").count)
 
     def rate(self) -> float:
         from ovseg_ros.recordings.bag import Bag
 
         with Bag(self.path) as bag:
-            rate = bag.image_topic(self.topic).rate
+            rate = bag.image_topic(self.topic or "").rate
         return (rate or USUAL_RATE) / self.selection.every
 
 

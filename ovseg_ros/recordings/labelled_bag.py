@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from ovseg_ros.recordings.answer_messages import label_info_cdr, vocabulary_cdr, vocabulary_info_cdr
-from ovseg_ros.recordings.bag import TRUTH_TOPIC, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_TOPIC
 from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.message_types import IMAGE, image_message, message_types
 from ovseg_ros.recordings.recording import LabelledBagWriter
+from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
 from ovseg_ros.runs.gallery import FrameFigures
 

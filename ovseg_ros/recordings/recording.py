@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.frames import Frame
 from ovseg_ros.recordings.message_types import (
     COMPRESSED_IMAGE,
@@ -28,6 +28,7 @@ from ovseg_ros.recordings.messages import (
     VOCABULARY_TOPIC,
     read_vocabulary_message,
 )
+from ovseg_ros.recordings.writer import BagWriter
 
 __all__ = [
     "CONFIDENCE_TOPIC",

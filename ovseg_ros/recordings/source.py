@@ -174,11 +174,11 @@ class BagSource:
         return part.take(map(self._frame, count(), found))
 
     def _prepare(self) -> None:
-        self._topic = self.bag.image_topic(self._image_topic)
+        self._topic = self.bag.image_topic(self._image_topic or "")
         if self._labels is not None:
             self._truth_topic, self.truth_names = None, self._labels.names
             return
-        topic = self.bag.labels_topic(self._labels_topic)
+        topic = self.bag.labels_topic(self._labels_topic or "")
         if topic is None:
             raise SourceError(
                 f"{self.bag.path} has no ground truth; expected label images on /ground_truth/labels, or a "

@@ -12,11 +12,11 @@ from natsort import natsorted
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
-from ovseg_ros.recordings.part import BagError, Channel, Part, Record, ros2_type
 from ovseg_ros.recordings.salvage import mcap, ros1
 from ovseg_ros.recordings.salvage.mcap import SalvagedMcap
 from ovseg_ros.recordings.salvage.ros1 import SalvagedRos1
 from ovseg_ros.recordings.salvage.sqlite import SalvagedSqlite
+from ovseg_ros.recordings.storage_file import BagError, Channel, RawMessage, StorageFile, ros2_type
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 
@@ -25,7 +25,7 @@ _COMPRESSIONS: dict[str, Callable[[Path], str]] = {
     ".mcap": mcap.compression_of,
     ".bag": ros1.compression_of,
 }
-_SALVAGE: dict[str, Callable[[Path], Part]] = {
+_SALVAGE: dict[str, Callable[[Path], StorageFile]] = {
     ".mcap": SalvagedMcap,
     ".db3": SalvagedSqlite,
     ".bag": SalvagedRos1,
@@ -35,10 +35,11 @@ _HINT = (
 )
 
 
-class IntactPart:
+class IntactFile:
     """A storage file, or a folder whose files are compressed as a whole, as rosbags reads it."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.losses: list[str] = []
         kind = _kind(path)
         reader: type[Any] = Ros1Reader if kind == ".bag" else Ros2Reader
@@ -55,8 +56,9 @@ class IntactPart:
                 chunks = self._reader.storage.chunks
                 if not all(chunk.message_index_offsets for chunk in chunks):
                     raise ValueError("it has chunks without a message index")
+            self._types = {c.msgtype: ros2_type(c.msgtype) for c in self._reader.connections}
             self.channels = [
-                Channel(c.topic, ros2_type(c.msgtype), c.msgcount) for c in self._reader.connections
+                Channel(c.topic, self._types[c.msgtype], c.msgcount) for c in self._reader.connections
             ]
             filled = self._reader.message_count > 0
             self.start_ns: int | None = self._reader.start_time if filled else None
@@ -72,38 +74,39 @@ class IntactPart:
 
     def messages(
         self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[RawMessage]:
         """The messages of these topics in the order of recording. Raises whatever a damaged file provokes."""
         connections = [c for c in self._reader.connections if c.topic in topics]
         if not connections:
             return
         for connection, log_ns, data in self._reader.messages(connections, start_ns, stop_ns):
-            yield Record(connection.topic, ros2_type(connection.msgtype), log_ns, data, self._encoding)
+            kind = self._types[connection.msgtype]
+            yield RawMessage(connection.topic, kind, log_ns, data, self._encoding)
 
 
-def open_parts(path: Path, warn: Callable[[str], None]) -> list[tuple[Path, Part]]:
-    """The open storage files of a bag with their paths. `warn` is told what is missing or damaged.
+def open_files(path: Path, warn: Callable[[str], None]) -> list[StorageFile]:
+    """The open storage files of a bag. `warn` is called with what is missing or damaged.
 
     Raises BagError where there is no bag, or nothing of it can be read.
     """
-    files = find_files(path, warn)
-    parts: list[tuple[Path, Part]] = []
+    places = find_files(path, warn)
+    files: list[StorageFile] = []
     try:
-        for file in files:
+        for place in places:
             try:
-                parts.append((file, _open(file, warn)))
+                files.append(_open(place, warn))
             except BagError as error:
-                if len(files) == 1:
+                if len(places) == 1:
                     raise
                 warn(f"left out: {error}")
-        if not parts:
-            raise BagError(f"{path} cannot be read: none of its {len(files)} files can")
+        if not files:
+            raise BagError(f"{path} cannot be read: none of its {len(places)} files can")
     except BaseException:
-        for _, part in parts:
-            part.close()
+        for file in files:
+            file.close()
         raise
     # Files that another machine's clock or an editor gave odd names still play in the order of time.
-    return sorted(parts, key=lambda entry: entry[1].start_ns or 0)
+    return sorted(files, key=lambda file: file.start_ns or 0)
 
 
 def find_files(path: Path, warn: Callable[[str], None]) -> list[Path]:
@@ -140,7 +143,7 @@ def find_files(path: Path, warn: Callable[[str], None]) -> list[Path]:
     return files
 
 
-def salvage(path: Path) -> Part:
+def salvage(path: Path) -> StorageFile:
     """A damaged file as far as it can be read. Raises BagError where nothing is left."""
     try:
         return _SALVAGE[_kind(path)](path)
@@ -148,24 +151,24 @@ def salvage(path: Path) -> Part:
         raise BagError(f"{path} cannot be read: {_line(error)}") from error
 
 
-def _open(path: Path, warn: Callable[[str], None]) -> Part:
+def _open(path: Path, warn: Callable[[str], None]) -> StorageFile:
     try:
-        return IntactPart(path)
+        return IntactFile(path)
     except PermissionError as error:
         raise BagError(f"{path} cannot be read: {error}") from error
     # rosbags lets through whatever its parsing meets in a damaged file.
     except Exception as error:
         problem = _line(error)
     try:
-        part = salvage(path)
+        file = salvage(path)
     except BagError as error:
         raise BagError(f"{path} cannot be read: {problem}; {_HINT}") from error
-    count = sum(channel.count for channel in part.channels)
+    count = sum(channel.count for channel in file.channels)
     if not count:
-        part.close()
+        file.close()
         raise BagError(f"{path} cannot be read: {problem}, and it holds no whole message; {_HINT}")
     warn(f"{path.name} is not intact ({problem}): {count} messages can be read; {_HINT}")
-    return part
+    return file
 
 
 def _listed(path: Path, files: list[Path], warn: Callable[[str], None]) -> list[Path]:

@@ -7,7 +7,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from ovseg_ros.recordings.message_types import message_types
-from ovseg_ros.recordings.part import BagError
+from ovseg_ros.recordings.storage_file import BagError
 
 _NO_TIME = QosTime(0, 0)
 _LATCHED = Qos(

@@ -44,7 +44,7 @@ class Source:
     @classmethod
     def choose(cls, bag: Bag, topic: str | None, labels_topic: str | None, selection: Selection) -> "Source":
         """The named topics, or the usual ones. Raises BagError."""
-        images, truth = bag.image_topic(topic), bag.labels_topic(labels_topic)
+        images, truth = bag.image_topic(topic or ""), bag.labels_topic(labels_topic or "")
         recording = Recording(bag.path, images.name, truth.name if truth else None, selection)
         return cls(bag, images, bag.label_map(truth.name) if truth else None, recording)
 

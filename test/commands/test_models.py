@@ -1,5 +1,6 @@
 """`ovseg models`."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,3 +69,13 @@ def test_only_fetch_downloads(
     result = ovseg("models", *arguments)
     assert result.exit_code == 1
     assert f"asked for {expected}" in result.stderr
+
+
+def test_the_list_and_what_a_model_is_made_of_can_be_had_as_json(ovseg: Run, tmp_path: Path) -> None:
+    ovseg("models", "--json", tmp_path / "models.json")
+    ovseg("models", "check", "ovseg-tiny", "--json", tmp_path / "tiny.json")
+
+    listed = json.loads((tmp_path / "models.json").read_text())
+    assert {"model": "ViT-B-16", "weights": "openai", "path": "", "ships": False} in listed
+    assert any(entry["model"] == "ovseg-tiny" and entry["ships"] for entry in listed)
+    assert json.loads((tmp_path / "tiny.json").read_text())["parameters"] > 1_000_000

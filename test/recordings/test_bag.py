@@ -9,7 +9,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ovseg_ros.recordings.bag import Bag, BagError, BagWriter
+from ovseg_ros.recordings.bag import Bag, BagError
 from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.message_types import (
     IMAGE,
@@ -22,6 +22,7 @@ from ovseg_ros.recordings.message_types import (
     message_types,
     with_header_stamp,
 )
+from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000
 
@@ -30,7 +31,7 @@ def picture(value: int, size: tuple[int, int] = (4, 6)) -> np.ndarray:
     return np.full((*size, 3), value, np.uint8)
 
 
-def read_images(path: Path, topic: str | None = None) -> list[tuple[int, np.ndarray]]:
+def read_images(path: Path, topic: str = "") -> list[tuple[int, np.ndarray]]:
     """Stamp and picture of every image of a topic."""
     with Bag(path) as bag:
         return [(m.stamp_ns, bag.decode_image(m)) for m in bag.messages([bag.image_topic(topic).name])]

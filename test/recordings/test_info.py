@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.recordings.bag import BagError, BagWriter
+from ovseg_ros.recordings.bag import BagError
 from ovseg_ros.recordings.info import inspect_bag
 from ovseg_ros.recordings.message_types import (
     COMPRESSED_IMAGE,
@@ -18,6 +18,7 @@ from ovseg_ros.recordings.message_types import (
     make_header,
     message_types,
 )
+from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000
 

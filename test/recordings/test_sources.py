@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg_ros.images.codec import decode_compressed
-from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.dataset import DatasetError, make_bag
 from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, read_image
@@ -25,6 +25,7 @@ from ovseg_ros.recordings.message_types import (
     message_types,
 )
 from ovseg_ros.recordings.sources import find_sources, open_source, require_truth
+from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 from ..commands.stand_ins import picture, save_picture, save_video

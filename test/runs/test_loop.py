@@ -9,11 +9,12 @@ import pytest
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.quality import QualityMeter
-from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.datasets.dataset import make_bag, open_dataset
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
 from ovseg_ros.recordings.message_types import IMAGE, LABEL_INFO, image_message, label_info_message
 from ovseg_ros.recordings.source import BagSource, DatasetSource, FramePart, FrameSource, SourceFrame
+from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.answered_frame import AnsweredFrame
 from ovseg_ros.runs.findings import FindingsBuilder
 from ovseg_ros.runs.loop import OfflineRun, evaluate_frames

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from ovseg_ros.metrics.quality import QualityMeter
-from ovseg_ros.recordings.bag import Bag, BagWriter
+from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.labelled_bag import LabelledBag
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
 from ovseg_ros.recordings.recording import CONFIDENCE_TOPIC, LABELS_TOPIC, SUMMARY_TOPIC, VOCABULARY_TOPIC
 from ovseg_ros.recordings.source import BagSource, FramePart
+from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.findings import Findings, FindingsBuilder
 from ovseg_ros.runs.loop import evaluate_frames
 from ovseg_ros.runs.recorded_labels import RecordedLabelsError, TopicLabels

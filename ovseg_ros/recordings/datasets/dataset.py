@@ -9,7 +9,7 @@ import numpy as np
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import decode_compressed
-from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC, BagWriter
+from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.datasets.labels import DatasetError, LabelReader
 from ovseg_ros.recordings.datasets.layouts import IMAGE_FORMATS, LAYOUTS, Item, choose_split
 from ovseg_ros.recordings.message_types import (
@@ -21,6 +21,7 @@ from ovseg_ros.recordings.message_types import (
     make_header,
     message_types,
 )
+from ovseg_ros.recordings.writer import BagWriter
 
 __all__ = ["BagSummary", "Dataset", "DatasetError", "Item", "make_bag", "open_dataset", "recognise"]
 

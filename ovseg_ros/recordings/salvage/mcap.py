@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ovseg_ros.recordings.part import Channel, Record, ros2_type, within
-from ovseg_ros.recordings.salvage.decompress import decompress
+from ovseg_ros.recordings.storage_file import Channel, RawMessage, decompress, ros2_type, within
 
 MAGIC = b"\x89MCAP0\r\n"
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX, _DATA_END = 3, 4, 5, 6, 7, 15
@@ -40,6 +39,7 @@ class SalvagedMcap:
     storage = "mcap"
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.losses: list[str] = []
         self.compression = "none"
         self._topics: dict[int, tuple[str, str, str]] = {}
@@ -70,7 +70,7 @@ class SalvagedMcap:
 
     def messages(
         self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[RawMessage]:
         """The messages of these topics, sorted by time within each chunk."""
         wanted = {number for number, (topic, _, _) in self._topics.items() if topic in topics}
         for piece in self._pieces:
@@ -85,8 +85,8 @@ class SalvagedMcap:
             for number, log_ns, place, length in _messages(content):
                 if number in wanted and within(log_ns, start_ns, stop_ns):
                     topic, kind, encoding = self._topics[number]
-                    found.append(Record(topic, kind, log_ns, content[place : place + length], encoding))
-            yield from sorted(found, key=lambda record: record.log_ns)
+                    found.append(RawMessage(topic, kind, log_ns, content[place : place + length], encoding))
+            yield from sorted(found, key=lambda message: message.log_ns)
 
     def _survey(self) -> None:
         """Find every chunk and message, learn the topics and count."""

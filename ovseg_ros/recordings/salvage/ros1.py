@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ovseg_ros.recordings.part import Channel, Record, ros2_type, within
-from ovseg_ros.recordings.salvage.decompress import decompress
+from ovseg_ros.recordings.storage_file import Channel, RawMessage, decompress, ros2_type, within
 
 MAGIC = b"#ROSBAG V2.0\n"
 _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
@@ -23,6 +22,7 @@ class SalvagedRos1:
     storage = "ros1"
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.losses: list[str] = []
         self.compression = "none"
         self._topics: dict[int, tuple[str, str]] = {}
@@ -50,12 +50,12 @@ class SalvagedRos1:
 
     def messages(
         self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[RawMessage]:
         """The messages of these topics in the order of the file."""
         for number, log_ns, data in self._all_messages([]):
             topic, kind = self._topics[number]
             if topic in topics and within(log_ns, start_ns, stop_ns):
-                yield Record(topic, kind, log_ns, data, "ros1")
+                yield RawMessage(topic, kind, log_ns, data, "ros1")
 
     def _all_messages(self, losses: list[str]) -> Iterator[tuple[int, int, bytes]]:
         """Connection, time and data of every message; what cannot be read is added to `losses`."""

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ovseg_ros.recordings.part import Channel, Record, ros2_type, within
+from ovseg_ros.recordings.storage_file import Channel, RawMessage, ros2_type, within
 
 _MISSES = 2000
 """So many unreadable messages one after another are taken for the end of the file."""
@@ -20,6 +20,7 @@ class SalvagedSqlite:
     compression = "none"
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.losses: list[str] = []
         # `immutable`: what another process may be writing is not waited for.
         self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -51,13 +52,13 @@ class SalvagedSqlite:
 
     def messages(
         self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[RawMessage]:
         """The messages of these topics in the order in which they were written."""
         wanted = {number for number, (topic, _) in self._topics.items() if topic in topics}
         for number, log_ns, data in self._rows("topic_id, timestamp, data", []):
             if number in wanted and within(log_ns, start_ns, stop_ns):
                 topic, kind = self._topics[number]
-                yield Record(topic, kind, log_ns, data, "cdr")
+                yield RawMessage(topic, kind, log_ns, data, "cdr")
 
     def _rows(self, columns: str, losses: list[str]) -> Iterator[tuple]:
         """The messages by number; those that cannot be read are passed over and counted in `losses`."""

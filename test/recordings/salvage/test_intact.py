@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
-from ovseg_ros.recordings.storage import IntactPart, salvage
+from ovseg_ros.recordings.storage import IntactFile, salvage
 
 from ..bag_builders import SECOND, TOPIC, storage_file, write_ros1, write_rosbag2
 
@@ -27,7 +27,7 @@ MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
 )
 def test_the_same_as_rosbags(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     file = write(tmp_path / "bag")
-    intact, salvaged = IntactPart(file), salvage(file)
+    intact, salvaged = IntactFile(file), salvage(file)
     try:
         assert salvaged.channels == intact.channels
         assert (salvaged.start_ns, salvaged.end_ns) == (intact.start_ns, intact.end_ns)

@@ -1,0 +1,95 @@
+"""One storage file of a bag, however it is read: what it has, its messages, and decompression."""
+
+import bz2
+import sys
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import lz4.frame
+
+from ovseg_ros.errors import OvsegError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+_DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "none": lambda data: data,
+    "zstd": lambda data: zstd.ZstdDecompressor().decompress(data),
+    "lz4": lambda data: lz4.frame.LZ4FrameDecompressor().decompress(data),
+    "bz2": lambda data: bz2.BZ2Decompressor().decompress(data),
+}
+
+
+class BagError(OvsegError):
+    """A bag that cannot be read or written as asked."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A topic as one storage file has it; `type` in ROS 2's form, as `sensor_msgs/msg/Image`."""
+
+    topic: str
+    type: str
+    count: int
+
+
+class RawMessage(NamedTuple):
+    """A message as it stands in the file: `data` in the encoding `cdr` or `ros1`."""
+
+    topic: str
+    type: str
+    log_ns: int
+    data: bytes
+    encoding: str
+
+
+class StorageFile(Protocol):
+    """An open storage file, or a folder whose files are compressed as a whole. `start_ns` and `end_ns` are
+    the times of the first and the last message, None where there is none; `storage` is mcap, sqlite3 or ros1;
+    `compression` none, zstd, lz4 or bz2; `losses` says in words what could not be read so far."""
+
+    path: Path
+    storage: str
+    compression: str
+    channels: list[Channel]
+    start_ns: int | None
+    end_ns: int | None
+    losses: list[str]
+
+    def messages(
+        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[RawMessage]:
+        """The messages of these topics in the order of recording, `start_ns <= log_ns < stop_ns`."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+def ros2_type(name: str) -> str:
+    """The name of a message type in ROS 2's form: `sensor_msgs/Image` becomes `sensor_msgs/msg/Image`."""
+    package, _, last = name.partition("/")
+    return name if "/" in last else f"{package}/msg/{last}"
+
+
+def within(log_ns: int, start_ns: int | None, stop_ns: int | None) -> bool:
+    """Whether a time lies in a range that may be open on either side."""
+    return (start_ns is None or start_ns <= log_ns) and (stop_ns is None or log_ns < stop_ns)
+
+
+def decompress(data: bytes, compression: str) -> bytes:
+    """The content of compressed data (none, zstd, lz4 or bz2), of cut-off data as much as there is.
+
+    Raises ValueError on what is not such data.
+    """
+    if compression not in _DECOMPRESSORS:
+        raise ValueError(f"the compression {compression!r} is not known")
+    try:
+        return _DECOMPRESSORS[compression](data)
+    except (zstd.ZstdError, RuntimeError, OSError, EOFError) as error:
+        raise ValueError(f"{compression} data are damaged: {error}") from error
