@@ -27,10 +27,10 @@ from ovseg_ros.recordings.message_types import (
     IMAGE,
     LABEL_INFO,
     image_message,
-    label_info_message,
     make_header,
     message_types,
 )
+from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 from training.arrange import make_scene
 from training.catalogue import label_names
@@ -147,8 +147,8 @@ def write_bag(
         bag.add_topic(TRUTH_TOPIC, IMAGE)
         bag.add_topic(DEPTH_TOPIC, IMAGE)
         bag.add_topic(TF_TOPIC, _TF)
-        names = [label_names()[label] for label in kinds]
-        bag.write(TRUTH_INFO_TOPIC, label_info_message(names, FIRST_STAMP_NS), FIRST_STAMP_NS)
+        names = {number: label_names()[label] for number, label in enumerate(kinds, start=1)}
+        bag.write_cdr(TRUTH_INFO_TOPIC, truth_info_cdr(names, FIRST_STAMP_NS), FIRST_STAMP_NS)
         for frame, stamp in zip(frames, stamps.tolist(), strict=True):
             bag.write(TF_TOPIC, _transform(frame.camera, stamp), stamp)
             bag.write(CAMERA_INFO_TOPIC, _camera_info(frame.camera, stamp), stamp)

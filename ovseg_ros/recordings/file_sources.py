@@ -11,8 +11,7 @@ import numpy as np
 
 from ovseg_ros.images.headers import read_header
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.datasets.dataset import COMPRESSED_TOPIC, FIRST_STAMP_NS, Dataset, Item
-from ovseg_ros.recordings.datasets.layouts import IMAGE_FORMATS
+from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset, Item
 from ovseg_ros.recordings.frame import (
     DEFAULT_RATE,
     Frame,
@@ -24,7 +23,11 @@ from ovseg_ros.recordings.frame import (
     select,
 )
 from ovseg_ros.recordings.label_files import LabelFolder
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, make_header, message_types
+from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, compressed_message, message_types
+
+COMPRESSED_TOPIC = "/camera/image/compressed"
+RAW_TOPIC = "/camera/image"
+FIRST_STAMP_NS = 1_000_000_000_000
 
 VIDEO_RATE = 25.0
 """Frames a second of a video that does not say."""
@@ -84,8 +87,7 @@ class _FileSource:
             truth = None if file is None else partial(self._labels.read, file)
 
         def message() -> Message:
-            kind, data = encoded()
-            content = message_types().types[COMPRESSED_IMAGE](make_header(stamp_ns), kind, data)
+            content = compressed_message(*encoded(), stamp_ns)
             cdr = bytes(message_types().serialize_cdr(content, COMPRESSED_IMAGE))
             return Message(COMPRESSED_TOPIC, COMPRESSED_IMAGE, stamp_ns, cdr, stamp_ns)
 
@@ -117,12 +119,11 @@ class DatasetSource(_FileSource):
 
     def _dataset_frame(self, number: int, item: Item) -> Frame:
         truth = partial(self._dataset.labels.read, item.labels) if item.labels is not None else None
-        kind = IMAGE_FORMATS[item.image.suffix.lower()]
         return self._frame(
             number,
             item.name,
             partial(self._dataset.read_image, item),
-            lambda: (kind, np.fromfile(item.image, np.uint8)),
+            partial(self._dataset.encoded, item),
             truth if self._dataset.classes else None,
         )
 

@@ -73,14 +73,9 @@ def image_message(pixels: np.ndarray, encoding: str, stamp_ns: int, frame_id: st
     )
 
 
-def label_info_message(classes: list[str], stamp_ns: int) -> Any:
-    """A vision_msgs/LabelInfo for rosbags that gives the names the ids 1, 2, 3 and so on."""
-    types = message_types().types
-    entries = [
-        types["vision_msgs/msg/VisionClass"](class_id=number, class_name=name)
-        for number, name in enumerate(classes, start=1)
-    ]
-    return types[LABEL_INFO](header=make_header(stamp_ns), class_map=entries, threshold=0.0)
+def compressed_message(kind: str, data: np.ndarray, stamp_ns: int, frame_id: str = "camera") -> Any:
+    """A sensor_msgs/CompressedImage for rosbags of an encoded image, uint8 [N]; `kind` as "jpeg" or "png"."""
+    return message_types().types[COMPRESSED_IMAGE](make_header(stamp_ns, frame_id), kind, data)
 
 
 def header_stamp(cdr: bytes | memoryview) -> int:

@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 
 from ovseg_ros.graph.pacing import USUAL_RATE
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.datasets.dataset import COMPRESSED_TOPIC, FIRST_STAMP_NS, Dataset, Item
-from ovseg_ros.recordings.datasets.layouts import IMAGE_FORMATS
+from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset, Item
+from ovseg_ros.recordings.file_sources import COMPRESSED_TOPIC, FIRST_STAMP_NS
 from ovseg_ros.recordings.frame import Message, SourceError, TopicInfo
 from ovseg_ros.recordings.frames import Frame, read_frames
 from ovseg_ros.recordings.label_files import LabelFolder

@@ -7,7 +7,7 @@ from natsort import natsorted, ns
 
 from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
-from ovseg_ros.recordings.datasets.dataset import open_dataset, recognise
+from ovseg_ros.recordings.datasets.layouts import open_dataset, recognise
 from ovseg_ros.recordings.file_sources import DatasetSource, ImagesSource, VideoSource
 from ovseg_ros.recordings.frame import Source, SourceError, select
 from ovseg_ros.recordings.label_files import LabelFolder

@@ -8,7 +8,7 @@ from pathlib import Path
 from ovseg_ros.graph.pacing import USUAL_RATE, Selection
 from ovseg_ros.metrics.quality import QualityMeter
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.datasets.dataset import make_bag
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.frame import TopicInfo
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.labelled_bag import LabelledBag

@@ -8,7 +8,7 @@ from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.metrics import MappingError, read_mapping
 from ovseg_ros.metrics.quality import QualityMeter
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
-from ovseg_ros.recordings.datasets.dataset import open_dataset
+from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.source import BagSource, DatasetSource, FramePart

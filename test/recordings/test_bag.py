@@ -17,11 +17,11 @@ from ovseg_ros.recordings.message_types import (
     SUMMARY,
     header_stamp,
     image_message,
-    label_info_message,
     make_header,
     message_types,
     with_header_stamp,
 )
+from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000
@@ -53,7 +53,7 @@ def write_topics(path: Path, topics: list[tuple[str, str]], count: int = 3) -> P
                 if kind == IMAGE:
                     bag.write(name, image_message(picture(index), "rgb8", stamp), stamp)
                 elif kind == LABEL_INFO:
-                    bag.write(name, label_info_message(["road"], stamp), stamp)
+                    bag.write_cdr(name, truth_info_cdr({1: "road"}, stamp), stamp)
     return path
 
 

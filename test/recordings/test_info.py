@@ -14,10 +14,10 @@ from ovseg_ros.recordings.message_types import (
     IMAGE,
     LABEL_INFO,
     image_message,
-    label_info_message,
     make_header,
     message_types,
 )
+from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000
@@ -33,7 +33,7 @@ def bag(tmp_path: Path) -> Path:
         bag.add_topic("/rear/image/compressed", COMPRESSED_IMAGE)
         bag.add_topic("/ground_truth/labels", IMAGE)
         bag.add_topic("/ground_truth/label_info", LABEL_INFO)
-        bag.write("/ground_truth/label_info", label_info_message(["road", "sky"], SECOND), SECOND)
+        bag.write_cdr("/ground_truth/label_info", truth_info_cdr({1: "road", 2: "sky"}, SECOND), SECOND)
         for index in range(20):
             stamp = SECOND + index * SECOND // 2
             if not 8 <= index < 14:

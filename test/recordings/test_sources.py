@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ovseg_ros.images.codec import decode_compressed
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
-from ovseg_ros.recordings.datasets.dataset import DatasetError, make_bag
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
+from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, read_image
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Source, SourceError, expected_count, select
 from ovseg_ros.recordings.label_files import LabelWriter
@@ -21,9 +22,9 @@ from ovseg_ros.recordings.message_types import (
     IMAGE,
     LABEL_INFO,
     image_message,
-    label_info_message,
     message_types,
 )
+from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.sources import find_sources, open_source, require_truth
 from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.vocabulary import VocabularyBuilder
@@ -172,13 +173,13 @@ class TestTruth:
     @pytest.mark.parametrize(
         ("names", "topic", "missing"),
         [
-            (["road"], TRUTH_TOPIC, ""),
-            ([], TRUTH_TOPIC, "does not say what the ids of /ground_truth/labels mean; .*--label-names"),
-            (["road"], "/elsewhere/labels", "has no ground truth; expected label images on /ground_truth"),
+            ({1: "road"}, TRUTH_TOPIC, ""),
+            ({}, TRUTH_TOPIC, "does not say what the ids of /ground_truth/labels mean; .*--label-names"),
+            ({1: "road"}, "/elsewhere/labels", "has no ground truth; expected label images on /ground_truth"),
         ],
     )
     def test_is_required_by_who_needs_it(
-        self, tmp_path: Path, names: list[str], topic: str, missing: str
+        self, tmp_path: Path, names: dict[int, str], topic: str, missing: str
     ) -> None:
         self.write(tmp_path / "bag", names, topic)
         with open_source(tmp_path / "bag", RecordingConfig(topic="/camera/image")) as source:
@@ -195,14 +196,14 @@ class TestTruth:
                 require_truth(source)
 
     def write(
-        self, path: Path, names: list[str] | None = None, topic: str = TRUTH_TOPIC, late_ns: int = 0
+        self, path: Path, names: dict[int, str] | None = None, topic: str = TRUTH_TOPIC, late_ns: int = 0
     ) -> None:
         image, labels = np.zeros((4, 6, 3), np.uint8), np.ones((4, 6), np.uint8)
         with BagWriter(path) as bag:
             bag.add_topic("/camera/image", IMAGE)
             bag.add_topic(topic, IMAGE)
             bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
-            bag.write(TRUTH_INFO_TOPIC, label_info_message(["road"] if names is None else names, 1), 1)
+            bag.write_cdr(TRUTH_INFO_TOPIC, truth_info_cdr({1: "road"} if names is None else names, 1), 1)
             for stamp in (1_000_000_000, 2_000_000_000):
                 bag.write("/camera/image", image_message(image, "rgb8", stamp), stamp)
                 bag.write(topic, image_message(labels, "mono8", stamp + late_ns), stamp + late_ns)

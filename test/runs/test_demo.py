@@ -16,7 +16,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.graph.graph_client import GraphClient
 from ovseg_ros.graph.node_process import NodeProcess, ReplayError
-from ovseg_ros.recordings.datasets.dataset import make_bag
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.runs.demo import run
 from ovseg_ros.runs.output_folder import OutputError
 

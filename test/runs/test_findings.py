@@ -12,7 +12,7 @@ import pytest
 from ovseg_ros.metrics.quality import QualityMeter
 from ovseg_ros.recordings.answer_messages import make_answer
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
-from ovseg_ros.recordings.datasets.dataset import make_bag
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.frames import read_frames
 from ovseg_ros.recordings.labelled_bag import LabelledBag
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE

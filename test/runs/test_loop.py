@@ -10,9 +10,11 @@ import pytest
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.quality import QualityMeter
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
-from ovseg_ros.recordings.datasets.dataset import make_bag, open_dataset
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
+from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
-from ovseg_ros.recordings.message_types import IMAGE, LABEL_INFO, image_message, label_info_message
+from ovseg_ros.recordings.message_types import IMAGE, LABEL_INFO, image_message
+from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.source import BagSource, DatasetSource, FramePart, FrameSource, SourceFrame
 from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.answered_frame import AnsweredFrame
@@ -168,7 +170,7 @@ def test_ground_truth_of_nearly_the_same_stamp(tmp_path: Path) -> None:
         bag.add_topic("/camera/image", IMAGE)
         bag.add_topic(TRUTH_TOPIC, IMAGE)
         bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
-        bag.write(TRUTH_INFO_TOPIC, label_info_message(["road"], 1), 1)
+        bag.write_cdr(TRUTH_INFO_TOPIC, truth_info_cdr({1: "road"}, 1), 1)
         for stamp in (1_000_000_000, 2_000_000_000):
             bag.write("/camera/image", image_message(image, "rgb8", stamp), stamp)
             bag.write(TRUTH_TOPIC, image_message(labels, "mono8", stamp + late_ns), stamp + late_ns)

@@ -22,7 +22,7 @@ from ovseg_ros.graph.node_process import ReplayError
 from ovseg_ros.graph.pacing import Pace, Selection
 from ovseg_ros.metrics.quality import QualityMeter
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.datasets.dataset import make_bag
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.runs.examination import Source
 from ovseg_ros.runs.replay_run import ReplayOptions, ReplayOutcome, run
 from ovseg_ros.vocabulary import VocabularyBuilder

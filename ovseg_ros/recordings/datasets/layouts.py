@@ -7,16 +7,9 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from ovseg_ros.recordings.datasets.labels import (
-    ColorLabels,
-    DatasetError,
-    IndexLabels,
-    class_table,
-    color_table,
-)
-from ovseg_ros.recordings.datasets.layout import (
-    IMAGE_FORMATS,
+from ovseg_ros.recordings.datasets.dataset import (
     Contents,
+    Dataset,
     Item,
     Layout,
     below,
@@ -26,10 +19,14 @@ from ovseg_ros.recordings.datasets.layout import (
     paired,
     subfolders,
 )
+from ovseg_ros.recordings.datasets.labels import (
+    ColorLabels,
+    DatasetError,
+    IndexLabels,
+    class_table,
+    color_table,
+)
 from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
-
-__all__ = ["IMAGE_FORMATS", "LAYOUTS", "Item", "Layout", "choose_split"]
-
 
 # images/, labels/ and classes.txt: the layout of this package.
 
@@ -38,7 +35,7 @@ def _load_folders(root: Path, split: str | None) -> Contents:
     images = images_in(root / "images")
     classes = _read_classes(root)
     items = paired(images, lambda image: root / "labels" / f"{image.stem}.png")
-    return Contents(items, classes, IndexLabels(range(len(classes))))
+    return items, classes, IndexLabels(range(len(classes)))
 
 
 def _read_classes(folder: Path) -> list[str]:
@@ -89,14 +86,14 @@ def _listed(root: Path, lists: Path, split: str | None, labels: Path) -> list[It
 
 def _load_voc(root: Path, split: str | None) -> Contents:
     lists = root / "ImageSets" / "Segmentation"
-    return Contents(_listed(root, lists, split, root / "SegmentationClass"), *indexed("pascal_voc"))
+    return _listed(root, lists, split, root / "SegmentationClass"), *indexed("pascal_voc")
 
 
 def _load_context(root: Path, split: str | None) -> Contents:
     folder = next(name for name in _CONTEXT_FOLDERS if (root / name).is_dir())
     table = "pascal_context" if folder == "SegmentationClassContext" else "pascal_context_59"
     items = _listed(root, root / "ImageSets" / "SegmentationContext", split, root / folder)
-    return Contents(items, *indexed(table, void=(0, UNLABELLED_ID)))
+    return items, *indexed(table, void=(0, UNLABELLED_ID))
 
 
 # ADE20K as SceneParse150.
@@ -108,7 +105,7 @@ def _load_ade(root: Path, split: str | None) -> Contents:
     labels = root / "annotations" / str(split)
     images = images_in(root / "images" / str(split))
     items = paired(images, lambda image: labels / f"{image.stem}.png")
-    return Contents(items, *indexed("ade20k", void=(0, UNLABELLED_ID)))
+    return items, *indexed("ade20k", void=(0, UNLABELLED_ID))
 
 
 # Cityscapes.
@@ -140,7 +137,7 @@ def _load_cityscapes(root: Path, split: str | None) -> Contents:
         Item(image.stem.removesuffix(_IMAGE_END), image, path if path.is_file() else None)
         for image, path in zip(images, labels, strict=True)
     ]
-    return Contents(items, classes, reader)
+    return items, classes, reader
 
 
 # COCO-Stuff with the label images of stuffthingmaps.
@@ -173,9 +170,9 @@ def _load_coco(root: Path, split: str | None) -> Contents:
     unused = set(range(182)) - set(classes)
     if any(True for _ in labels.glob(f"*{_TRAIN_IDS}")):
         items = paired(images, lambda image: labels / f"{image.stem}{_TRAIN_IDS}")
-        return Contents(items, list(classes.values()), IndexLabels(range(len(classes))))
+        return items, list(classes.values()), IndexLabels(range(len(classes)))
     items = paired(images, lambda image: labels / f"{image.stem}.png")
-    return Contents(items, *indexed("coco_stuff", void=(*unused, UNLABELLED_ID)))
+    return items, *indexed("coco_stuff", void=(*unused, UNLABELLED_ID))
 
 
 # CamVid: the original with coloured labels, and SegNet's variant.
@@ -189,7 +186,7 @@ def _load_camvid(root: Path, split: str | None) -> Contents:
     images = images_in(root / "701_StillsRaw_full")
     colors = color_table("camvid")
     items = paired(images, lambda image: root / "LabeledApproved_full" / f"{image.stem}_L.png")
-    return Contents(items, list(colors), ColorLabels(list(colors.values())))
+    return items, list(colors), ColorLabels(list(colors.values()))
 
 
 def _segnet_splits(root: Path) -> list[str]:
@@ -200,7 +197,7 @@ def _segnet_splits(root: Path) -> list[str]:
 def _load_segnet(root: Path, split: str | None) -> Contents:
     images = images_in(root / str(split))
     items = paired(images, lambda image: root / f"{split}{_SEGNET_END}" / f"{image.stem}.png")
-    return Contents(items, *indexed("camvid_segnet", void=(_SEGNET_VOID, UNLABELLED_ID)))
+    return items, *indexed("camvid_segnet", void=(_SEGNET_VOID, UNLABELLED_ID))
 
 
 LAYOUTS = {
@@ -269,3 +266,33 @@ LAYOUTS = {
     )
 }
 """Every layout by its name."""
+
+
+def recognise(folder: Path | str) -> list[str]:
+    """The layouts that fit a folder; none where it is no dataset that is known."""
+    return [layout.name for layout in LAYOUTS.values() if layout.root(Path(folder)) is not None]
+
+
+def open_dataset(folder: Path | str, layout: str | None = None, split: str | None = None) -> Dataset:
+    """The dataset in a folder: its layout is recognised unless named, of its splits that for validation is
+    taken unless another is named.
+
+    Raises DatasetError where the folder fits no layout, or several, or lacks something.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder")
+    if layout is not None and layout not in LAYOUTS:
+        raise DatasetError(f"there is no layout {layout!r}; expected one of {', '.join(LAYOUTS)}")
+    names = [layout] if layout else recognise(folder)
+    if len(names) > 1:
+        raise DatasetError(f"{folder} fits several layouts; choose one: --layout {' or '.join(names)}")
+    chosen = LAYOUTS[names[0]] if names else None
+    root = chosen.root(folder) if chosen else None
+    if chosen is None or root is None:
+        tried = [chosen] if chosen else LAYOUTS.values()
+        listing = "\n".join(f"  {entry.name}: {entry.looked_for}" for entry in tried)
+        raise DatasetError(f"{folder} is no dataset folder; looked for\n{listing}")
+    split = choose_split(chosen, root, split)
+    items, classes, labels = chosen.load(root, split)
+    return Dataset(root, chosen.name, split, tuple(classes), tuple(items), labels)

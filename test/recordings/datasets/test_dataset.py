@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from ovseg_ros.recordings.bag import Bag, BagError
-from ovseg_ros.recordings.datasets.dataset import DatasetError, make_bag, open_dataset
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
+from ovseg_ros.recordings.datasets.labels import DatasetError
+from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.frames import read_frames
 
 
@@ -25,10 +27,9 @@ def test_compressed_images_are_the_files_own_bytes(dataset: Path, tmp_path: Path
 def test_raw_images_and_labels_come_back(tmp_path: Path, make_dataset: Callable) -> None:
     labels = make_dataset(tmp_path / "set", count=3, suffix="png")
     summary = make_bag(tmp_path / "set", tmp_path / "bag", rate=4.0, compressed=False)
-    assert (summary.frames, summary.labelled, summary.without_truth, summary.classes) == (
+    assert (summary.frames, summary.labelled, summary.classes) == (
         3,
         3,
-        0,
         ("road", "sky", "red box"),
     )
     with Bag(tmp_path / "bag") as bag:
@@ -48,7 +49,7 @@ def test_raw_images_and_labels_come_back(tmp_path: Path, make_dataset: Callable)
 def test_frames_without_labels_go_without_truth_and_are_counted(dataset: Path, tmp_path: Path) -> None:
     (dataset / "labels" / "frame3.png").unlink()
     summary = make_bag(dataset, tmp_path / "bag")
-    assert (summary.frames, summary.labelled, summary.without_truth) == (12, 11, 1)
+    assert (summary.frames, summary.labelled) == (12, 11)
     with Bag(tmp_path / "bag") as bag:
         frames = list(read_frames(bag, "/camera/image/compressed"))
     assert [index for index, frame in enumerate(frames, start=1) if frame.truth is None] == [3]

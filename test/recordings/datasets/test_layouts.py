@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.datasets.dataset import DatasetError, make_bag, open_dataset, recognise
-from ovseg_ros.recordings.datasets.layouts import LAYOUTS
+from ovseg_ros.recordings.datasets.dataset_bag import make_bag
+from ovseg_ros.recordings.datasets.labels import DatasetError
+from ovseg_ros.recordings.datasets.layouts import LAYOUTS, open_dataset, recognise
 
 
 def image(path: Path) -> None:
@@ -164,7 +165,7 @@ class TestSplits:
 
     @pytest.mark.parametrize(
         ("make", "problem"),
-        [(make_voc, "no part 'night'; it has train, val"), (make_camvid, "this layout has no parts")],
+        [(make_voc, "no split 'night'; it has train, val"), (make_camvid, "this layout has no splits")],
     )
     def test_one_that_is_not_there(self, tmp_path: Path, make: Callable[[Path], None], problem: str) -> None:
         make(tmp_path)
