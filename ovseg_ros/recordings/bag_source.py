@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class BagSource:
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in the order of recording. Images without a stamp get the time of recording."""
         matching = _Matching(self.bag, self.topic.name, self._truth_topic, beside, self._slop_ns)
-        frames = (self._frame(number, found) for number, found in enumerate(matching.images()))
+        frames = (self._frame(number, *found) for number, found in enumerate(matching.images()))
         return select(frames, selection, lambda frame: frame.seconds)
 
     def _find_truth(self) -> None:
@@ -116,14 +116,19 @@ class BagSource:
             "beside it, or a file with `id: name` lines (--label-names)"
         )
 
-    def _frame(self, number: int, found: "_Matched") -> Frame:
-        image = found.image
+    def _frame(
+        self,
+        number: int,
+        image: Message,
+        labels: Message | None,
+        camera_info: Message | None,
+        beside: Mapping[str, Message],
+    ) -> Frame:
         truth: Callable[[], np.ndarray] | None = None
         if self._labels is not None:
-            file = self._labels.find(image.stamp_ns)
-            truth = None if file is None else partial(self._labels.read, file)
-        elif found.truth is not None:
-            truth = partial(self.bag.decode_labels, found.truth, self._map)
+            truth = self._labels.reader(image.stamp_ns)
+        elif labels is not None:
+            truth = partial(self.bag.decode_labels, labels, self._map)
         return Frame(
             number=number,
             name="",
@@ -133,19 +138,13 @@ class BagSource:
             image=partial(self.bag.decode_image, image),
             truth=truth,
             message=partial(_stamped, image),
-            camera_info=found.camera_info,
-            beside=found.beside,
+            camera_info=camera_info,
+            beside=beside,
         )
 
 
-@dataclass(frozen=True)
-class _Matched:
-    """An image message and what belongs to it."""
-
-    image: Message
-    truth: Message | None
-    camera_info: Message | None
-    beside: Mapping[str, Message]
+_Matched = tuple[Message, Message | None, Message | None, Mapping[str, Message]]
+"""An image with its label message, the camera_info, and the messages of further topics by their names."""
 
 
 class _Matching:
@@ -203,7 +202,7 @@ class _Matching:
             if truth is not None and self._slop_ns:
                 del self._by_stamp[truth.topic][truth.stamp_ns]
             beside = {name: found[name] for name in self._beside if name in found}
-            yield _Matched(image, truth, camera_info, beside)
+            yield image, truth, camera_info, beside
 
     def _nearest(self, stamp: int) -> Message | None:
         """The nearest label message within the slop that is no nearer to another image which lacks one."""

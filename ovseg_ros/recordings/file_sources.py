@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 
 from ovseg_ros.images.headers import read_header
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset, Item
+from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset
 from ovseg_ros.recordings.frame import (
     DEFAULT_RATE,
     Frame,
@@ -34,6 +34,8 @@ VIDEO_RATE = 25.0
 
 _EXIF = b"Exif\0\0"
 
+SelfT = TypeVar("SelfT", bound="_FileSource")
+
 
 class _FileSource:
     """What the sources of files share: the topic and the stamps that their images would have in a bag.
@@ -44,17 +46,21 @@ class _FileSource:
     kind: SourceKind
     topic: TopicInfo
 
-    def __init__(self, path: Path, name: str, labels: LabelFolder | None) -> None:
+    def __init__(self, path: Path, labels: LabelFolder | None = None, name: str = "") -> None:
         self.path = path
         self.name = name or path.resolve().name
         self.truth_names: Mapping[int, str] = {} if labels is None else labels.names
         self.truth_missing = (
-            f"{path} has no ground truth; expected a data set with labels, or --labels-folder"
+            f"{path} has no ground truth; expected a data set with labels/ and classes.txt or in another "
+            "layout of `ovseg bag make`, or --labels-folder"
         )
         self._labels = labels
 
+    def __enter__(self: SelfT) -> SelfT:
+        return self
+
     def __exit__(self, *exception: object) -> None:
-        """Nothing stays open between two frames."""
+        """Nothing stays open."""
 
     @property
     def warnings(self) -> list[str]:
@@ -65,9 +71,16 @@ class _FileSource:
         """How many frames `frames` gives; videos do not always tell the truth."""
         return expected_count(selection, self.topic.count, self.topic.count / self._rate)
 
-    def _topic(self, count: int, rate: float) -> TopicInfo:
+    def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
+        """The selected frames in their order."""
+        return map(self._at, select(range(self.topic.count), selection, self._seconds))
+
+    def _at(self, number: int) -> Frame:
+        raise NotImplementedError
+
+    def _set_topic(self, count: int, rate: float) -> None:
         self._rate = rate
-        return TopicInfo(COMPRESSED_TOPIC, COMPRESSED_IMAGE, count, rate)
+        self.topic = TopicInfo(COMPRESSED_TOPIC, COMPRESSED_IMAGE, count, rate)
 
     def _seconds(self, number: int) -> float:
         return number / self._rate
@@ -83,8 +96,7 @@ class _FileSource:
         """A frame; `encoded` gives the format and the data of its message."""
         stamp_ns = FIRST_STAMP_NS + round(number * 1e9 / self._rate)
         if self._labels is not None:
-            file = self._labels.find(stamp_ns)
-            truth = None if file is None else partial(self._labels.read, file)
+            truth = self._labels.reader(stamp_ns)
 
         def message() -> Message:
             content = compressed_message(*encoded(), stamp_ns)
@@ -100,32 +112,18 @@ class DatasetSource(_FileSource):
     kind: SourceKind = "dataset"
 
     def __init__(self, dataset: Dataset, labels: LabelFolder | None = None, name: str = "") -> None:
-        super().__init__(dataset.folder, name, labels)
+        super().__init__(dataset.folder, labels, name)
         if labels is None:
             self.truth_names = dataset.label_names
-            self.truth_missing = (
-                f"{dataset.folder} has no ground truth; expected labels/ and classes.txt, or --labels-folder"
-            )
         self._dataset = dataset
-        self.topic = self._topic(len(dataset.items), DEFAULT_RATE)
+        self._set_topic(len(dataset.items), DEFAULT_RATE)
 
-    def __enter__(self) -> "DatasetSource":
-        return self
-
-    def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
-        """The selected frames in their order."""
-        numbers = select(range(len(self._dataset.items)), selection, self._seconds)
-        return (self._dataset_frame(number, self._dataset.items[number]) for number in numbers)
-
-    def _dataset_frame(self, number: int, item: Item) -> Frame:
-        truth = partial(self._dataset.labels.read, item.labels) if item.labels is not None else None
-        return self._frame(
-            number,
-            item.name,
-            partial(self._dataset.read_image, item),
-            partial(self._dataset.encoded, item),
-            truth if self._dataset.classes else None,
-        )
+    def _at(self, number: int) -> Frame:
+        dataset, item = self._dataset, self._dataset.items[number]
+        labels = item.labels if dataset.classes else None
+        truth = None if labels is None else partial(dataset.labels.read, labels)
+        image, encoded = partial(dataset.read_image, item), partial(dataset.encoded, item)
+        return self._frame(number, item.name, image, encoded, truth)
 
 
 class ImagesSource(_FileSource):
@@ -136,18 +134,13 @@ class ImagesSource(_FileSource):
     def __init__(
         self, path: Path, files: Sequence[Path], labels: LabelFolder | None = None, name: str = ""
     ) -> None:
-        super().__init__(path, name, labels)
+        super().__init__(path, labels, name)
         self._files = files
-        self.topic = self._topic(len(files), DEFAULT_RATE)
+        self._set_topic(len(files), DEFAULT_RATE)
 
-    def __enter__(self) -> "ImagesSource":
-        return self
-
-    def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
-        """The selected frames in their order."""
-        for number in select(range(len(self._files)), selection, self._seconds):
-            file = self._files[number]
-            yield self._frame(number, file.stem, partial(read_image, file), partial(_file_content, file))
+    def _at(self, number: int) -> Frame:
+        file = self._files[number]
+        return self._frame(number, file.stem, partial(read_image, file), partial(_file_content, file))
 
 
 class VideoSource(_FileSource):
@@ -155,14 +148,11 @@ class VideoSource(_FileSource):
 
     kind: SourceKind = "video"
 
-    def __init__(self, path: Path, labels: LabelFolder | None = None, name: str = "") -> None:
-        super().__init__(path, name, labels)
-
     def __enter__(self) -> "VideoSource":
         with self._open() as capture:
             count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
             rate = capture.get(cv2.CAP_PROP_FPS)
-        self.topic = self._topic(count, rate if 0 < rate <= 240 else VIDEO_RATE)
+        self._set_topic(count, rate if 0 < rate <= 240 else VIDEO_RATE)
         return self
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
@@ -223,7 +213,7 @@ def read_image(path: Path) -> np.ndarray:
 def _file_content(path: Path) -> tuple[str, np.ndarray]:
     """The file's own bytes where a CompressedImage can hold them, else the image as PNG.
 
-    Who decodes messages does not turn an image as its EXIF says (camera_info would not fit); such a file is
+    The node's decoder does not turn an image as its EXIF says (camera_info would not fit); such a file is
     turned here.
     """
     kind = IMAGE_FORMATS.get(path.suffix.lower())
@@ -239,6 +229,5 @@ def _as_png(image: Callable[[], np.ndarray]) -> tuple[str, np.ndarray]:
 
 
 def _png(image: np.ndarray) -> np.ndarray:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[
-        1
-    ].reshape(-1)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].reshape(-1)

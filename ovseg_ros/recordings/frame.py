@@ -79,7 +79,7 @@ class Frame:
 
 class Source(Protocol):
     """A recording that is read in order, by one thread at a time. Use as a context manager; it may be entered
-    again. What the attributes from `topic` on say is known once it was entered.
+    again. The attributes from `topic` on are known once it was entered.
 
     Attributes:
         path: of the bag, folder or file.

@@ -15,7 +15,7 @@ from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, IMAGE
 
 GAP_FACTOR = 5.0
-"""A pause is a gap where it is longer than so many times the topic's median period."""
+"""A pause is a gap where it is longer than this many times the topic's median period."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ImageTopic:
 
 
 @dataclass(frozen=True)
-class Truth:
+class TruthInfo:
     """The ground truth of a bag: its topic, its classes by id, how many label images there are, and how
     many of the cameras' images have one of the same stamp (None where that was not counted)."""
 
@@ -53,7 +53,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class BagInfo:
-    """All that `ovseg bag info` tells. `images` is empty where the messages were not read."""
+    """All that `ovseg bag info` shows. `images` is empty where the messages were not read."""
 
     path: Path
     storage: str
@@ -65,7 +65,7 @@ class BagInfo:
     topics: list[TopicInfo]
     cameras: list[str]
     images: list[ImageTopic]
-    truth: Truth | None
+    truth: TruthInfo | None
     warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -110,9 +110,11 @@ def inspect_bag(
     """
     with Bag(path) as bag:
         label_topic = bag.labels_topic(labels_topic or "")
-        images = {t.name: _Tally(t) for t in bag.topics if t.type in (IMAGE, COMPRESSED_IMAGE) and t.count}
+        images = {
+            t.name: _ImageStatistics(t) for t in bag.topics if t.type in (IMAGE, COMPRESSED_IMAGE) and t.count
+        }
         if not quick:
-            total = sum(tally.topic.count for tally in images.values())
+            total = sum(entry.topic.count for entry in images.values())
             for number, message in enumerate(bag.messages(list(images)), start=1):
                 images[message.topic].add(bag, message)
                 if progress:
@@ -122,7 +124,7 @@ def inspect_bag(
         if label_topic is not None:
             cameras = [name for name in cameras if name != label_topic.name]
             stamps = {stamp for name in cameras for stamp in images[name].stamps}
-            truth = Truth(
+            truth = TruthInfo(
                 label_topic.name,
                 bag.label_names(label_topic.name),
                 label_topic.count,
@@ -138,14 +140,14 @@ def inspect_bag(
             seconds=(bag.end_ns - bag.start_ns) / 1e9,
             topics=bag.topics,
             cameras=cameras,
-            images=[] if quick else [tally.result(bag.start_ns) for tally in images.values()],
+            images=[] if quick else [entry.result(bag.start_ns) for entry in images.values()],
             truth=truth,
             warnings=bag.warnings,
         )
 
 
 @dataclass
-class _Tally:
+class _ImageStatistics:
     """Counts the messages of one image topic."""
 
     topic: TopicInfo

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class LabelFolder:
     """A folder of single-channel PNG files whose names end in the frame's stamp (`1700000000.png` or
     `000001_1700000000.png`, nanoseconds).
 
-    What the values mean stands in the folder: `classes.json` as `LabelWriter` writes it, or `classes.txt`,
+    The folder also says what the values mean: in `classes.json` as `LabelWriter` writes it, or `classes.txt`,
     whose line n (from 0) names the value n (it becomes the id n + 1); else in `label_map`. 255 is void.
     Raises LabelFileError.
     """
@@ -53,6 +54,11 @@ class LabelFolder:
         """The file of a frame, None where it has none."""
         return self._files.get(stamp_ns)
 
+    def reader(self, stamp_ns: int) -> Callable[[], UInt8[np.ndarray, "H W"]] | None:
+        """Reads the ids of a frame as `read` does; None where it has no file."""
+        file = self.find(stamp_ns)
+        return None if file is None else partial(self.read, file)
+
     def read(self, file: Path) -> UInt8[np.ndarray, "H W"]:
         """The ids of a file. Raises LabelFileError."""
         try:
@@ -73,7 +79,7 @@ class LabelFolder:
 
 class LabelWriter:
     """Writes a label image a frame, `<number>_<stamp>.png`, its confidence below `confidence/`, and
-    `classes.json`, which says what the ids mean. What an earlier run wrote there goes. Raises OSError."""
+    `classes.json`, which says what the ids mean. Files of an earlier run are deleted. Raises OSError."""
 
     def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
         self._folder = folder

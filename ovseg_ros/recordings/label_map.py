@@ -33,7 +33,7 @@ class LabelMapError(OvsegError):
 class LabelMap:
     """Recorded ids to ids 0..254, and the names of these.
 
-    `names` has the name of each id that stands in a decoded label image; `ids` the decoded id of every
+    `names` has the name of each id in decoded label images; `ids` the decoded id of every
     recorded id that has a name, 255 for those that are void. A recorded id without a name stays what it is
     where that is 0..254 and no other class has taken the number. Always void are 255, negative ids, and
     65535 in unsigned 16-bit images.

@@ -185,8 +185,8 @@ def _listed(path: Path, files: list[Path], warn: Callable[[str], None]) -> list[
             raise BagError(f"{path}: the files that metadata.yaml names are missing: {', '.join(missing)}")
         warn(f"metadata.yaml names files that are missing: {', '.join(missing)}")
         return there
-    if strangers := [file.name for file in files if file not in listed]:
-        warn(f"not read, as metadata.yaml does not name them: {', '.join(strangers)}")
+    if unlisted := [file.name for file in files if file not in listed]:
+        warn(f"not read, as metadata.yaml does not name them: {', '.join(unlisted)}")
     if unknown := [file.name for file in listed if file.suffix not in SUFFIXES]:
         raise BagError(f"{path}: {unknown[0]} is of an unknown kind; expected {_or(SUFFIXES)} files")
     return listed

@@ -2,7 +2,8 @@
 
 import bz2
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -40,7 +41,7 @@ class Channel:
 
 
 class RawMessage(NamedTuple):
-    """A message as it stands in the file: `data` in the encoding `cdr` or `ros1`."""
+    """A message as it is in the file: `data` in the encoding `cdr` or `ros1`."""
 
     topic: str
     type: str
@@ -69,6 +70,21 @@ class StorageFile(Protocol):
 
     def close(self) -> None:
         """Close the file."""
+
+
+def count_messages(
+    topics: Mapping[int, tuple[str, str]], found: Iterable[tuple[int, int]]
+) -> tuple[list[Channel], int | None, int | None]:
+    """Topics (names and types by number) with their counts, and the first and the last time, of the numbers
+    and times of all messages. `topics` may grow while these are found."""
+    counts: Counter[int] = Counter()
+    start_ns = end_ns = None
+    for number, log_ns in found:
+        counts[number] += 1
+        start_ns = log_ns if start_ns is None else min(log_ns, start_ns)
+        end_ns = log_ns if end_ns is None else max(log_ns, end_ns)
+    channels = [Channel(topic, kind, counts[number]) for number, (topic, kind) in topics.items()]
+    return channels, start_ns, end_ns
 
 
 def ros2_type(name: str) -> str:

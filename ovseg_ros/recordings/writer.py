@@ -26,8 +26,8 @@ _LATCHED = Qos(
 class BagWriter:
     """Writes a new rosbag2 folder in mcap storage, its chunks compressed. Use as a context manager.
 
-    Raises BagError where the folder exists already. A folder that an error left half written says so when
-    read.
+    Raises BagError where the folder exists already. A folder that an error left half written is reported
+    as such when read.
     """
 
     def __init__(self, path: Path | str) -> None:

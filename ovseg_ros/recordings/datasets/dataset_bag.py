@@ -48,7 +48,7 @@ def make_bag(
     Topics: `/camera/image/compressed` (the files' own bytes) or `/camera/image` (rgb8), and where the
     folder has labels `/ground_truth/labels` (mono8: class n of the dataset, counted from 0, has the id
     n + 1; void stays 255) and `/ground_truth/label_info`, latched. Files go in natural order of name (2
-    before 10) or in that of the dataset's own list; sequences told apart by a prefix follow one another.
+    before 10) or in that of the dataset's own list; sequences that differ in a prefix follow one another.
     `layout` and `split` as in `open_dataset`. `progress` is called with (frames done, frames in all).
     Raises DatasetError on the folder, BagError where `output` exists already.
     """

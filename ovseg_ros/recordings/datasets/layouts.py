@@ -56,7 +56,7 @@ def _read_classes(folder: Path) -> list[str]:
     return names
 
 
-# PASCAL VOC and PASCAL Context: both lie in a VOC folder, and name the images of a part in a text file.
+# PASCAL VOC and PASCAL Context: both are in a VOC folder, and name the images of a split in a text file.
 
 _in_voc = below("VOC20*", "VOCdevkit/VOC20*")
 _CONTEXT_FOLDERS = ("SegmentationClassContext", "59_context_labels")
@@ -71,7 +71,7 @@ def _lists(folder: Path) -> list[str]:
 
 
 def _listed(root: Path, lists: Path, split: str | None, labels: Path) -> list[Item]:
-    """The images that the list of a part names; without lists those that have labels."""
+    """The images that the list of a split names; without lists those that have labels."""
     if split is None:
         names = natsorted(p.stem for p in labels.glob("*.png"))
     else:

@@ -156,7 +156,7 @@ class SalvagedMcap:
         *_, size, checksum = _CHUNK_HEAD.unpack_from(data)
         compression, place = _string(data, _CHUNK_HEAD.size)
         self.compression = compression or "none"
-        # After the name stands the length of the compressed data, 8 bytes.
+        # Behind the name is the length of the compressed data, 8 bytes.
         content = decompress(data[place + 8 :], self.compression)
         if checksum and len(content) == size and zlib.crc32(content) != checksum:
             raise ValueError("its checksum is wrong")

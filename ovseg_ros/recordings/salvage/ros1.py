@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ovseg_ros.recordings.storage_file import Channel, RawMessage, decompress, ros2_type, within
+from ovseg_ros.recordings.storage_file import RawMessage, count_messages, decompress, ros2_type, within
 
 MAGIC = b"#ROSBAG V2.0\n"
 _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
@@ -30,19 +30,11 @@ class SalvagedRos1:
         try:
             if self._file.read(len(MAGIC)) != MAGIC:
                 raise ValueError("it does not begin as a ROS 1 bag of version 2.0")
-            counts: dict[int, int] = {}
-            self.start_ns: int | None = None
-            self.end_ns: int | None = None
-            for number, log_ns, _ in self._all_messages(self.losses):
-                counts[number] = counts.get(number, 0) + 1
-                self.start_ns = log_ns if self.start_ns is None else min(log_ns, self.start_ns)
-                self.end_ns = log_ns if self.end_ns is None else max(log_ns, self.end_ns)
+            found = ((number, log_ns) for number, log_ns, _ in self._all_messages(self.losses))
+            self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
         except BaseException:
             self._file.close()
             raise
-        self.channels = [
-            Channel(topic, kind, counts.get(number, 0)) for number, (topic, kind) in self._topics.items()
-        ]
 
     def close(self) -> None:
         """Close the file."""

@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ovseg_ros.recordings.storage_file import Channel, RawMessage, ros2_type, within
+from ovseg_ros.recordings.storage_file import RawMessage, count_messages, ros2_type, within
 
 _MISSES = 2000
-"""So many unreadable messages one after another are taken for the end of the file."""
+"""This many unreadable messages one after another are taken for the end of the file."""
 
 
 class SalvagedSqlite:
@@ -31,20 +31,11 @@ class SalvagedSqlite:
                 number: (name, ros2_type(kind))
                 for number, name, kind in self._database.execute("SELECT id, name, type FROM topics")
             }
-            counts: dict[int, int] = {}
-            self.start_ns: int | None = None
-            self.end_ns: int | None = None
-            for row in self._rows("topic_id, timestamp", self.losses):
-                number, log_ns = row
-                counts[number] = counts.get(number, 0) + 1
-                self.start_ns = log_ns if self.start_ns is None else min(log_ns, self.start_ns)
-                self.end_ns = log_ns if self.end_ns is None else max(log_ns, self.end_ns)
+            found = self._rows("topic_id, timestamp", self.losses)
+            self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
         except sqlite3.Error as error:
             self._database.close()
             raise ValueError(str(error)) from error
-        self.channels = [
-            Channel(topic, kind, counts.get(number, 0)) for number, (topic, kind) in self._topics.items()
-        ]
 
     def close(self) -> None:
         """Close the file."""
