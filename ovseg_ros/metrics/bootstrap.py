@@ -1,7 +1,7 @@
 """How far figures over a set of frames may be off by the choice of frames: the paired bootstrap."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -13,19 +13,18 @@ _CHUNK = 250
 Statistic = Callable[[Float64[np.ndarray, "draws g 3"]], Float64[np.ndarray, " draws"]]
 
 
-@dataclass(frozen=True)
-class Interval:
-    """Where a figure lies in 95 % of the draws; NaN at both ends where there is none."""
+class Interval(NamedTuple):
+    """Where a figure lies in 95 % of the draws."""
 
     low: float
     high: float
 
     @classmethod
-    def of(cls, draws: Float64[np.ndarray, " draws"]) -> "Interval":
-        """The percentile interval of a figure's draws; those that are NaN are left out."""
+    def of(cls, draws: Float64[np.ndarray, " draws"]) -> "Interval | None":
+        """The percentile interval of a figure's draws; those that are NaN are left out. None of no other."""
         there = draws[~np.isnan(draws)]
         if not there.size:
-            return cls(float("nan"), float("nan"))
+            return None
         low, high = np.quantile(there, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return cls(float(low), float(high))
 

@@ -39,7 +39,10 @@ class BoundaryCounts:
         self.counts: Int64[np.ndarray, "4 256"] = np.zeros((4, 256), np.int64)
 
     def update(
-        self, truth: UInt8[np.ndarray, "H W"], labels: UInt8[np.ndarray, "H W"], ids: Iterable[int]
+        self,
+        truth: UInt8[np.ndarray, "H W"],
+        labels: UInt8[np.ndarray, "H W"],
+        ids: Iterable[int] = range(UNLABELLED_ID),
     ) -> None:
         """Add one frame, truth and labels in one set of ids; only the classes `ids` count."""
         tolerance = max(1.0, TOLERANCE * math.hypot(*truth.shape))
@@ -61,7 +64,7 @@ class BoundaryCounts:
         """Add the counts of other frames."""
         self.counts += other.counts
 
-    def compute(self, ids: Sequence[int]) -> BoundaryScores:
+    def compute(self, ids: Sequence[int] = range(UNLABELLED_ID)) -> BoundaryScores:
         """The figures over the classes `ids`."""
         per_class = {class_id: boundary_f(self.counts[:, class_id]) for class_id in ids}
         return BoundaryScores(per_class, mean(per_class.values()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from ovseg_ros.metrics.confusion import mean
+from ovseg_ros.metrics.confusion import Count, Share, mean
 from ovseg_ros.vocabulary import UNLABELLED_ID
 
 BINS = 15
@@ -13,6 +13,22 @@ BINS = 15
 
 _LEVELS = np.arange(256)
 _BIN_OF = np.minimum(_LEVELS * BINS // 255, BINS - 1)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The pixels with a confidence of low..high (0..1): how many, their mean confidence and the share of them
+    that is right, both None in an empty bin."""
+
+    low: float
+    high: float
+    pixels: Count
+    confidence: Share | None
+    accuracy: Share | None
+
+    def __post_init__(self) -> None:
+        if self.pixels and (self.confidence is None or self.accuracy is None):
+            raise ValueError("confidence and accuracy of a bin with pixels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +49,16 @@ class Calibration:
     counts: Int64[np.ndarray, " n"]
     confidence: Float64[np.ndarray, " n"]
     accuracy: Float64[np.ndarray, " n"]
+
+    @property
+    def bins(self) -> tuple[ReliabilityBin, ...]:
+        """The same, bin by bin."""
+        edges = self.edges.tolist()
+        columns = (column.tolist() for column in (self.counts, self.confidence, self.accuracy))
+        return tuple(
+            ReliabilityBin(low, high, pixels, *((confidence, accuracy) if pixels else (None, None)))
+            for low, high, pixels, confidence, accuracy in zip(edges, edges[1:], *columns, strict=False)
+        )
 
 
 class ConfidenceCounts:

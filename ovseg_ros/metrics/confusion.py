@@ -1,12 +1,21 @@
-"""Pixels counted by true and predicted id, and the figures that follow from the counts alone."""
+"""Pixels counted by true and predicted id, and labels that change although the truth does not."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Le
 from jaxtyping import Int64, UInt8
 
 from ovseg_ros.vocabulary import UNLABELLED_ID
+
+Share = Annotated[float, Ge(0), Le(1)]
+Count = Annotated[int, Ge(0)]
+
+EXTRA_COLUMNS = ("background", "unlabelled", "other")
+"""The last columns of a confusion table: predictions that stand for no class of the truth. Other is a class
+of the vocabulary that claims nothing of the truth; background counts here where it claims nothing."""
 
 
 class ConfusionMatrix:
@@ -34,14 +43,41 @@ class ConfusionMatrix:
         """Add the counts of another matrix."""
         self.counts += other.counts
 
-    def compute(self, ids: Sequence[int]) -> "Scores":
+    def compute(self, ids: Sequence[int] = range(UNLABELLED_ID)) -> "Scores":
         """The figures over the classes `ids`."""
-        return Scores(
-            per_class_iou(self.counts, ids),
-            mean_iou(self.counts, ids),
-            pixel_accuracy(self.counts),
-            int(self.counts.sum()),
-        )
+        ious = per_class_iou(self.counts, ids)
+        return Scores(ious, mean(ious.values()), pixel_accuracy(self.counts), int(self.counts.sum()))
+
+
+class FlickerCounts:
+    """Counts, over pairs of consecutive frames, pixels whose truth stays, and those among them whose label
+    changes. A pixel without truth in either frame does not count; moving objects count where they overlap
+    their former place."""
+
+    def __init__(self) -> None:
+        self.steady = 0
+        self.changed = 0
+
+    def update(
+        self,
+        before: tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "H W"]],
+        after: tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "H W"]],
+    ) -> None:
+        """Add a pair of frames, each its truth and labels. Frames of two sizes have no common pixel."""
+        if before[0].shape != after[0].shape:
+            return
+        steady = (before[0] == after[0]) & (after[0] != UNLABELLED_ID)
+        self.steady += int(np.count_nonzero(steady))
+        self.changed += int(np.count_nonzero(steady & (before[1] != after[1])))
+
+    def add(self, other: "FlickerCounts") -> None:
+        """Add the counts of other pairs."""
+        self.steady += other.steady
+        self.changed += other.changed
+
+    def compute(self) -> float | None:
+        """The share 0..1 of the steady pixels whose label changes; None where there was no such pixel."""
+        return share(self.changed, self.steady)
 
 
 @dataclass(frozen=True)
@@ -53,6 +89,28 @@ class Scores:
     mean_iou: float | None
     pixel_accuracy: float | None
     pixels: int
+
+
+@dataclass(frozen=True)
+class ConfusionTable:
+    """Pixels by true class (row) and predicted class (column), in the truth's words, as
+    `TruthMapping.group_name` has them. The columns begin with the rows' classes; `EXTRA_COLUMNS` follow."""
+
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+    counts: tuple[tuple[Count, ...], ...]
+
+    def __post_init__(self) -> None:
+        rows, columns = len(self.truth), len(self.predicted)
+        if self.predicted[:rows] != self.truth:
+            raise ValueError("predicted names that begin with the true ones")
+        if len(self.counts) != rows or any(len(row) != columns for row in self.counts):
+            raise ValueError(f"{rows} rows of {columns} counts")
+
+    def truth_shares(self) -> dict[str, float]:
+        """The share (0..1) of the counted truth of each class."""
+        whole = sum(map(sum, self.counts)) or 1
+        return {name: sum(row) / whole for name, row in zip(self.truth, self.counts, strict=True)}
 
 
 def intersection_union(counts: np.ndarray, class_id: int) -> tuple[int, int]:

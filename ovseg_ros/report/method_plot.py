@@ -1,9 +1,8 @@
 """A comparison of methods as a picture: mean IoU with its interval, and the time of a frame."""
 
-import math
-
 from markupsafe import Markup
 
+from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.report.svg import tag, ticks
 from ovseg_ros.runs.compare import Comparison, Row
 
@@ -36,8 +35,8 @@ def comparison_svg(comparison: Comparison) -> str:
         middle = _TOP + (place + 0.5) * _ROW
         kind = "own" if row.name == comparison.reference else "name"
         drawn.append(tag("text", text=row.name, class_=kind, x=left - 10, y=middle + 4, text_anchor="end"))
-        if not math.isnan(row.miou):
-            drawn += _miou(quality, row, middle)
+        if row.miou_interval is not None:
+            drawn += _miou(quality, row, row.miou_interval, middle)
         end = time.at(row.ms)
         drawn.append(tag("rect", class_="bar", x=time.left, y=middle - 7, width=end - time.left, height=14))
         drawn.append(tag("text", text=f"{row.ms:.1f}", class_="quiet", x=end + 6, y=middle + 4))
@@ -69,8 +68,7 @@ class _Panel:
         return drawn
 
 
-def _miou(panel: _Panel, row: Row, middle: float) -> list[Markup]:
-    ends = row.miou_interval
+def _miou(panel: _Panel, row: Row, ends: Interval, middle: float) -> list[Markup]:
     title = f"{row.name}: {100 * row.miou:.2f} [{100 * ends.low:.2f}, {100 * ends.high:.2f}]"
     low, high, place = (panel.at(100 * value) for value in (ends.low, ends.high, row.miou))
     return [
@@ -82,7 +80,6 @@ def _miou(panel: _Panel, row: Row, middle: float) -> list[Markup]:
 
 def _range(rows: tuple[Row, ...]) -> tuple[float, float]:
     """The scale of the mean IoU in percent: from the lowest to the highest end, with some room."""
-    ends = [100 * end for row in rows for end in (row.miou_interval.low, row.miou_interval.high)]
-    there = [end for end in ends if not math.isnan(end)] or [0.0, 100.0]
+    there = [100 * end for row in rows for end in row.miou_interval or ()] or [0.0, 100.0]
     room = max(1.0, 0.06 * (max(there) - min(there)))
     return max(0.0, min(there) - room), min(100.0, max(there) + room)

@@ -57,14 +57,14 @@ def markdown(comparison: Comparison, setup: Mapping[str, str], timing: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def _percent(value: float, interval: Interval) -> str:
-    if math.isnan(value):
+def _percent(value: float, interval: Interval | None) -> str:
+    if math.isnan(value) or interval is None:
         return "-"
     return f"{100 * value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
-def _signed(value: float, interval: Interval) -> str:
-    if math.isnan(value):
+def _signed(value: float, interval: Interval | None) -> str:
+    if math.isnan(value) or interval is None:
         return "-"
     mark = "*" if interval.low > 0 or interval.high < 0 else ""
     return f"{100 * value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]{mark}"

@@ -14,7 +14,7 @@ from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import TruthMapping
 from ovseg_ros.metrics.calibration import best_threshold
-from ovseg_ros.metrics.quality import Quality, QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.vocabulary import BACKGROUND_ID
 
 _SAMPLES = 400_000
@@ -66,7 +66,7 @@ class Fit:
         )
         return head + yaml.safe_dump(content, sort_keys=False)
 
-    def figures(self, before: Quality, after: Quality) -> dict[str, Any]:
+    def figures(self, before: SegmentationMetrics, after: SegmentationMetrics) -> dict[str, Any]:
         """For JSON, with the figures of other frames before and after."""
         names = ("ece", "brier", "miou", "pixel_accuracy", "unlabelled_share")
         return {
@@ -77,7 +77,7 @@ class Fit:
             "negative_log_likelihood": {"before": self.nll_before, "after": self.nll},
             "before": {name: getattr(before, name) for name in names},
             "after": {name: getattr(after, name) for name in names},
-            "reliability_after": after.figures()["reliability"],
+            "reliability_after": [vars(found) for found in after.reliability],
         }
 
 
@@ -163,7 +163,7 @@ class Calibrator:
 class Recalibrated:
     """Measures what the fit makes of segmentations that were made without it."""
 
-    def __init__(self, fit: Fit, classifier: Classifier, meter: QualityMeter) -> None:
+    def __init__(self, fit: Fit, classifier: Classifier, meter: SegmentationAccumulator) -> None:
         self._factor = fit.logit_scale / fit.logit_scale_before
         self._classifier = classifier
         vocabulary = classifier.vocabulary

@@ -12,7 +12,7 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.graph.node_process import NodeProcess
 from ovseg_ros.graph.own_node import first_words, input_parameters, model_parameters
 from ovseg_ros.graph.pacing import USUAL_RATE, Pace, Selection
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.paths import share_directory
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.recording import AnswerLog
@@ -98,7 +98,7 @@ def run(
         log = AnswerLog(scratch / "answers")
         process = NodeProcess(parameters, output)
         result, vocabularies = _replay(source, process, second, log, rate, console)
-        meter = QualityMeter(source.truth_names)
+        meter = SegmentationAccumulator(source.truth_names)
         with _progress(console) as progress:
             task = progress.add_task("drawing", total=result.frames_in)
             findings, media = examine(

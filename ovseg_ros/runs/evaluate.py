@@ -15,7 +15,7 @@ from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.clipseg.peak_memory import start_peak
 from ovseg_ros.config import ConfigError
 from ovseg_ros.graph.pacing import USUAL_RATE
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
 from ovseg_ros.recordings.labelled_bag import LabelledBag
@@ -154,7 +154,7 @@ class _Run:
         self._source.beside = labels.topics
         return labels
 
-    def _new_meter(self) -> QualityMeter:
+    def _new_meter(self) -> SegmentationAccumulator:
         return self._options.words.meter(self._source.truth_names, self._vocabularies)
 
     def _frames(self) -> Iterator[SourceFrame]:

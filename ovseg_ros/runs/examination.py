@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg_ros.graph.pacing import USUAL_RATE, Selection
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.frame import TopicInfo
@@ -64,7 +64,7 @@ def examine(
     result: ReplayResult,
     log: AnswerLog,
     vocabularies: Mapping[int, Vocabulary],
-    meter: QualityMeter,
+    meter: SegmentationAccumulator,
     output: Path | None,
     on_frame: Callable[[int], None],
 ) -> tuple[Findings, Media]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import overlay
-from ovseg_ros.metrics.quality import Quality, QualityMeter, ScoredFrame
+from ovseg_ros.metrics.segmentation import FrameScore, SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
 from ovseg_ros.runs.gallery import FrameFigures, Gallery, Picture
 from ovseg_ros.vocabulary import Vocabulary
@@ -23,7 +23,7 @@ class Phase:
 
     vocabulary: Vocabulary
     frames: int
-    quality: Quality | None
+    quality: SegmentationMetrics | None
     ignored: tuple[str, ...]
 
 
@@ -33,7 +33,7 @@ class Findings:
 
     frames: list[FrameFigures] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
-    quality: Quality | None = None
+    quality: SegmentationMetrics | None = None
     pictures: list[Picture] = field(default_factory=list)
 
     @property
@@ -76,7 +76,7 @@ class FindingsBuilder:
 
     def __init__(
         self,
-        meter: QualityMeter,
+        meter: SegmentationAccumulator,
         expected: int,
         outputs: Sequence[FrameOutput] = (),
         *,
@@ -103,7 +103,7 @@ class FindingsBuilder:
     def __exit__(self, *exception: object) -> None:
         self._open.close()
 
-    def score(self, frame: AnsweredFrame) -> ScoredFrame | None:
+    def score(self, frame: AnsweredFrame) -> FrameScore | None:
         """Count a frame on its own, before `add`; may run in several threads. None for one without truth."""
         if frame.truth is None or not self._meter.truth_names:
             return None
@@ -122,7 +122,7 @@ class FindingsBuilder:
         for output in self._outputs:
             output.write(frame)
 
-    def add(self, frame: AnsweredFrame, scored: ScoredFrame | None = None) -> FrameFigures:
+    def add(self, frame: AnsweredFrame, scored: FrameScore | None = None) -> FrameFigures:
         """Take an answered frame, with its counts where `score` made them already."""
         revision = frame.vocabulary.revision
         self._vocabularies[revision] = frame.vocabulary

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from ovseg_ros.clipseg import Classifier, Segmentation, Segmenter, Smoother, SmoothingState
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.metrics.quality import ScoredFrame
+from ovseg_ros.metrics.segmentation import FrameScore
 from ovseg_ros.recordings.answer_messages import make_answer
 from ovseg_ros.recordings.label_files import LabelWriter
 from ovseg_ros.recordings.source import SourceFrame
@@ -170,7 +170,7 @@ def _prepare(
 
 def _score(
     builder: FindingsBuilder, writer: LabelWriter | None, frame: AnsweredFrame
-) -> tuple[AnsweredFrame, ScoredFrame | None]:
+) -> tuple[AnsweredFrame, FrameScore | None]:
     scored = builder.score(frame)
     if writer is not None:
         labels, confidence = (

@@ -17,7 +17,7 @@ from ovseg_ros.graph.own_node import first_words, input_parameters
 from ovseg_ros.graph.pacing import USUAL_RATE, Pace, Selection
 from ovseg_ros.graph.rate_search import Burst, search
 from ovseg_ros.metrics import read_mapping
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.frames import Frame
 from ovseg_ros.recordings.recording import AnswerLog
@@ -121,7 +121,7 @@ def run(options: ReplayOptions, show: Show) -> ReplayOutcome:
         log = AnswerLog(scratch / "answers")
         online = _Online(options, show, source, options.output or scratch, stack)
         result = online.play(log)
-        meter = QualityMeter(source.truth_names, mapping)
+        meter = SegmentationAccumulator(source.truth_names, mapping)
         with show.stage("examining", result.frames_in) as update:
             findings, media = examine(
                 source,

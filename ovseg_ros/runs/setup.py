@@ -6,7 +6,7 @@ from pathlib import Path
 from ovseg_ros.clipseg import Classifier, MethodConfig, ModelConfig, Segmenter, load_model
 from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.metrics import MappingError, read_mapping
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.label_files import LabelFolder
@@ -83,10 +83,10 @@ class WordChoice:
         """The vocabulary. Raises VocabularyError."""
         return build_vocabulary(prompts_of_run(self.config, truth_names), VocabularyBuilder())
 
-    def meter(self, truth_names: dict[int, str], vocabularies: list[Vocabulary]) -> QualityMeter:
+    def meter(self, truth_names: dict[int, str], vocabularies: list[Vocabulary]) -> SegmentationAccumulator:
         """The meter for these names. Raises MappingError where they have nothing in common."""
         given = read_mapping(self.mapping) if self.mapping else None
-        meter = QualityMeter(truth_names, given)
+        meter = SegmentationAccumulator(truth_names, given)
         if not any(meter.mapping(vocabulary).groups for vocabulary in vocabularies):
             words = ", ".join(prompt for words in vocabularies for c in words.classes for prompt in c.prompts)
             raise MappingError(

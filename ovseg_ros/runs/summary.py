@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ovseg_ros.metrics.quality import Quality
+from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report.figures import percent
 from ovseg_ros.runs.findings import Findings, Phase
+from ovseg_ros.runs.result_files import as_json
 
 _FILES = (
     ("index.html", "the report: open it in a browser"),
@@ -72,15 +73,14 @@ def quality_table(findings: Findings) -> Table:
     return table
 
 
-def class_table(quality: Quality) -> Table:
+def class_table(quality: SegmentationMetrics) -> Table:
     """IoU, boundary F and share of the truth of each class, the largest first."""
     table = Table("class")
     for name in ("share", "IoU", "boundary F"):
         table.add_column(name, justify="right")
-    truth = quality.confusion.sum(axis=1)
-    for place in np.argsort(-truth, kind="stable").tolist():
-        name = quality.classes[place]
-        share = int(truth[place]) / quality.pixels if quality.pixels else None
+    shares = quality.confusion.truth_shares() if quality.confusion else {}
+    for name in sorted(shares, key=lambda name: -shares[name]):
+        share = shares[name] if quality.pixels else None
         figures = (share, quality.per_class_iou[name], quality.per_class_boundary_f[name])
         table.add_row(Text(name), *map(percent, figures))
     return table
@@ -109,10 +109,10 @@ def machine() -> dict[str, str]:
     }
 
 
-def _quality(quality: Quality | None) -> dict[str, Any]:
+def _quality(quality: SegmentationMetrics | None) -> dict[str, Any]:
     if quality is None:
         return {"miou": None, "pixel_accuracy": None, "per_class_iou": {}}
-    return quality.figures()
+    return as_json(quality)
 
 
 def _phase(phase: Phase) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
     }
 
 
-def _cells(quality: Quality | None) -> list[str]:
+def _cells(quality: SegmentationMetrics | None) -> list[str]:
     if quality is None:
         return ["-"] * 5
     shares = (quality.miou, quality.pixel_accuracy, quality.boundary_f, quality.ece, quality.flicker)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_ros.metrics.quality import Quality, QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.runs.gallery import FrameFigures, Picture
+from ovseg_ros.runs.result_files import as_json
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
 
 NAMES = ("road", "sky", "red box")
@@ -23,7 +24,7 @@ class StandInRun:
     def __init__(self, seed: int, count: int, names: tuple[str, ...], more: dict[str, Any]) -> None:
         random = np.random.default_rng(seed)
         self.vocabulary: Vocabulary = VocabularyBuilder().build(names, background=["wall"])
-        meter = QualityMeter(dict(enumerate(names, start=1)))
+        meter = SegmentationAccumulator(dict(enumerate(names, start=1)))
         self.pictures: list[Picture] = []
         frames = []
         for number in range(count):
@@ -40,18 +41,18 @@ class StandInRun:
             self.pictures.append(
                 Picture("Among the best", figures, self.vocabulary, image, labels, confidence, scored.truth)
             )
-        self.quality: Quality = meter.compute()
+        self.quality: SegmentationMetrics = meter.compute()
         phase = {
             "revision": 1,
             "classes": list(names),
             "background": ["wall"],
             "frames": count,
             "ignored": [],
-            **{key: self.quality.figures()[key] for key in ("miou", "pixel_accuracy", "per_class_iou")},
+            **{key: as_json(self.quality)[key] for key in ("miou", "pixel_accuracy", "per_class_iou")},
         }
         self.metrics: dict[str, Any] = {
             "kind": "evaluate",
-            **self.quality.figures(),
+            **as_json(self.quality),
             "latency_ms": {"p50": 101.5, "p95": 102.85, "p99": 102.97, "max": 103.0},
             "peak_mb": 812.0,
             "phases": [phase],

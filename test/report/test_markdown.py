@@ -65,7 +65,7 @@ def test_a_run_in_tables() -> None:
         for name, iou in run.quality.per_class_iou.items()
     ]
     bins = by_header["confidence", "pixels", "mean confidence", "accuracy"]
-    assert sum(int(row[1]) for row in bins) == run.quality.calibration.counts.sum()
+    assert sum(int(row[1]) for row in bins) == sum(found.pixels for found in run.quality.reliability)
     assert ["short_side", "336"] in by_header["setting", "value"]
     assert "![Among the best: frame 1](pictures/frame_000001.jpg)" in text
     assert "```\novseg evaluate street --model tiny\n```" in text

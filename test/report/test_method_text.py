@@ -30,7 +30,7 @@ def comparison() -> Comparison:
         row("a_b", 0.5),
         row("much better", 0.55, 0.05),
         row("much alike", 0.505, 0.005, peak_mb=None),
-        row("nothing", math.nan, math.nan, miou_interval=Interval(math.nan, math.nan)),
+        row("nothing", math.nan, math.nan, miou_interval=None),
     )
     return Comparison(rows, "a_b", 7, ("void",), ("frame 3: cut off",), True, 2000, 4)
 

@@ -105,7 +105,7 @@ def test_the_tiles_equal_the_quality(run: StandInRun) -> None:
     ):
         assert tiles[label] == f"{100 * share:.1f} %", label
     assert tiles["Brier score"] == f"{quality.brier:.3f}"
-    assert tiles["best threshold"] == f"{quality.best_threshold:.3f}"
+    assert tiles["best threshold"] == f"{quality.best_threshold.threshold:.3f}"
     assert tiles["frames scored"] == "4"
     assert tiles["latency, 95th percentile"] == "103 ms"
     assert tiles["peak memory"] == "812 MB"
@@ -185,9 +185,10 @@ def test_two_vocabularies_have_a_bar_each(run: StandInRun) -> None:
 
 def test_the_confusion_matrix_holds_the_counts(run: StandInRun) -> None:
     text = render(run.metrics)
-    row = run.quality.confusion[1]
-    for said, count in zip((*run.quality.classes, "background", "unlabelled"), row, strict=False):
-        title = f"sky as {said}: {100 * count / row.sum():.3g} % of its pixels ({count})"
+    table = run.quality.confusion
+    row = table.counts[1]
+    for said, count in zip(table.predicted, row, strict=True):
+        title = f"sky as {said}: {100 * count / sum(row):.3g} % of its pixels ({count})"
         assert (title in text) == bool(count), title
     assert "other" not in re.findall(r">(background|unlabelled|other)</text>", text)
 

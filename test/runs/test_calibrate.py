@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.runs.calibrate import (
     CalibrationError,
     Calibrator,
@@ -66,7 +66,7 @@ def test_no_factor_is_better_than_the_fitted_one(seed: int, factor: float) -> No
 
 
 def test_the_scale_that_the_truth_was_drawn_with_is_found() -> None:
-    meter = QualityMeter(NAMES)
+    meter = SegmentationAccumulator(NAMES)
     calibrator = Calibrator(classifier(), meter.mapping(WORDS), 20, 10.0)
     for seed in range(20):
         calibrator.add(*scene(seed, 1.7))
@@ -81,15 +81,14 @@ def test_the_scale_that_the_truth_was_drawn_with_is_found() -> None:
 
 
 def test_the_fit_calibrates_frames_that_it_has_not_seen() -> None:
-    meter = QualityMeter(NAMES)
+    meter = SegmentationAccumulator(NAMES)
     calibrator = Calibrator(classifier(), meter.mapping(WORDS), 10, 10.0)
     for seed in range(10):
         calibrator.add(*scene(seed, 0.4))
     fit = calibrator.fit()
-    before = Recalibrated(
-        type(fit)(**{**vars(fit), "logit_scale": 10.0, "threshold": 0.0}), classifier(), QualityMeter(NAMES)
-    )
-    after = Recalibrated(fit, classifier(), QualityMeter(NAMES))
+    plain = type(fit)(**{**vars(fit), "logit_scale": 10.0, "threshold": 0.0})
+    before = Recalibrated(plain, classifier(), SegmentationAccumulator(NAMES))
+    after = Recalibrated(fit, classifier(), SegmentationAccumulator(NAMES))
     for seed in range(100, 110):
         before.add(*scene(seed, 0.4))
         after.add(*scene(seed, 0.4))
@@ -102,7 +101,7 @@ def test_the_fit_calibrates_frames_that_it_has_not_seen() -> None:
 
 
 def test_nothing_to_fit_to() -> None:
-    calibrator = Calibrator(classifier(), QualityMeter(NAMES).mapping(WORDS), 1, 10.0)
+    calibrator = Calibrator(classifier(), SegmentationAccumulator(NAMES).mapping(WORDS), 1, 10.0)
     truth, segmentation = scene(0, 1.0)
     calibrator.add(None, segmentation)
     calibrator.add(np.full_like(truth, 255), segmentation)

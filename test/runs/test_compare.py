@@ -8,7 +8,7 @@ import pytest
 
 from ovseg_ros.clipseg import DeviceLost, ModelError
 from ovseg_ros.metrics import TruthMapping, bootstrap
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.runs.compare import CompareError, Comparison, Tally, compare_frames
 from ovseg_ros.runs.contest import Labelled
 from ovseg_ros.vocabulary import VocabularyBuilder
@@ -41,7 +41,7 @@ def tally_of(frames: int, *shares: float) -> Tally:
 def test_figures_equal_those_of_the_evaluation() -> None:
     found = tally_of(9, 0.3, 0.8).compute("method 0.3")
     for row, share in zip(found.rows, (0.3, 0.8), strict=True):
-        meter = QualityMeter(NAMES)
+        meter = SegmentationAccumulator(NAMES)
         for seed in range(9):
             meter.update(truth(seed), labels(seed, share), None, WORDS)
         quality = meter.compute()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.answer_messages import make_answer
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
@@ -45,7 +45,7 @@ class Case:
     labels: dict[int, np.ndarray]
 
     def examined(self, *outputs: FrameOutput, pictures: bool = True, follow: bool = False) -> Findings:
-        meter = QualityMeter(self.truth_names)
+        meter = SegmentationAccumulator(self.truth_names)
         with FindingsBuilder(meter, len(self.labels), outputs, pictures=pictures, follow=follow) as builder:
             for frame in self.frames:
                 if isinstance(frame, AnsweredFrame):
@@ -136,7 +136,7 @@ def test_dropped_frames_stay_without_figures(case: Case) -> None:
 
 
 def test_labels_of_another_size_are_scored_at_the_size_of_the_truth(case: Case) -> None:
-    meter = QualityMeter(case.truth_names)
+    meter = SegmentationAccumulator(case.truth_names)
     builder = FindingsBuilder(meter, 1)
     frame = case.frames[0]
     assert isinstance(frame, AnsweredFrame)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.labelled_bag import LabelledBag
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
@@ -40,7 +40,7 @@ def scored(path: Path) -> Findings:
     with BagSource(path, image_topic=LABELS_TOPIC) as source:
         labels = TopicLabels(source.bag, LABELS_TOPIC)
         source.beside = labels.topics
-        builder = FindingsBuilder(QualityMeter(source.truth_names), 0, pictures=False)
+        builder = FindingsBuilder(SegmentationAccumulator(source.truth_names), 0, pictures=False)
         return evaluate_frames(source.frames(FramePart()), labels, builder).findings
 
 
@@ -50,7 +50,7 @@ def test_each_frame_is_in_the_vocabulary_that_it_was_labelled_in(case: Case, tmp
     again = scored(tmp_path / "labelled")
     assert first.quality is not None
     assert again.quality is not None
-    assert again.quality.figures() == first.quality.figures()
+    assert again.quality == first.quality
     assert [phase.vocabulary.revision for phase in again.phases] == [1, 2]
     assert again.latencies == [5.0] * 10
 
@@ -67,7 +67,7 @@ def test_labels_alone_with_their_names(case: Case, tmp_path: Path) -> None:
     bag = without(tmp_path / "labelled", tmp_path / "less", SUMMARY_TOPIC, VOCABULARY_TOPIC, CONFIDENCE_TOPIC)
     findings = scored(bag)
     assert findings.quality is not None
-    assert findings.quality.calibration is None
+    assert findings.quality.ece is None
     assert findings.quality.frames == 10
     assert findings.latencies == []
     nameless = without(bag, tmp_path / "least", f"{LABELS_TOPIC.rpartition('/')[0]}/label_info")

@@ -20,11 +20,12 @@ from ovseg_ros.graph.graph_client import GraphClient
 from ovseg_ros.graph.graph_names import GraphNames
 from ovseg_ros.graph.node_process import ReplayError
 from ovseg_ros.graph.pacing import Pace, Selection
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.runs.examination import Source
 from ovseg_ros.runs.replay_run import ReplayOptions, ReplayOutcome, run
+from ovseg_ros.runs.result_files import as_json
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 STAND_IN = Path(__file__).with_name("stand_in_node.py")
@@ -110,7 +111,7 @@ def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: N
         assert metrics["service_ms"][name]["calls"] >= 2
     json.dumps(metrics, allow_nan=False)
     # Thirds of a picture are road, sky and red box; the truth is what it is.
-    meter = QualityMeter(TRUTH)
+    meter = SegmentationAccumulator(TRUTH)
     labels = np.repeat(np.uint8([[1 + 3 * column // 64 for column in range(64)]]), 48, axis=0)
     vocabulary = outcome.findings.phases[0].vocabulary
     with Bag(raw_bag) as bag:
@@ -119,7 +120,7 @@ def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: N
     answered = [frame["number"] for frame in metrics["per_frame"] if frame["latency_ms"] is not None]
     for number in answered:
         meter.update(truths[number], labels, np.full_like(labels, 200), vocabulary, images[number])
-    expected = meter.compute().figures()
+    expected = as_json(meter.compute())
     assert {key: metrics[key] for key in expected} == expected
 
 
@@ -251,7 +252,7 @@ def test_online_and_offline_say_the_same_of_the_same_frames(raw_bag: Path, tiny_
     segmenter = Segmenter(load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="float32")))
     vocabulary = VocabularyBuilder().build(list(TRUTH.values()))
     classifier = segmenter.encode(vocabulary)
-    meter = QualityMeter(TRUTH)
+    meter = SegmentationAccumulator(TRUTH)
     with Bag(raw_bag) as bag:
         source = Source.choose(bag, None, None, Selection())
         for number, frame in enumerate(source.recording.frames()):
@@ -259,7 +260,7 @@ def test_online_and_offline_say_the_same_of_the_same_frames(raw_bag: Path, tiny_
                 found = segmenter.segment(bag.decode_image(frame.image), classifier)
                 assert frame.truth is not None
                 meter.update(bag.decode_labels(frame.truth), found.labels, found.confidence, vocabulary)
-    expected = meter.compute().figures()
+    expected = as_json(meter.compute())
     assert metrics["miou"] == pytest.approx(expected["miou"], abs=1e-9)
     assert metrics["confusion"] == expected["confusion"]
     # The node knows the time of the bag, so it can tell its own latency.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ovseg_ros.metrics.quality import QualityMeter
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.runs.findings import Findings, Phase
 from ovseg_ros.runs.gallery import FrameFigures
 from ovseg_ros.runs.summary import class_table, collect, latency_figures, quality_table
@@ -19,7 +19,7 @@ ABOUT = {"kind": "evaluate", "bag": "b", "image_topic": "/i", "model": "m", "met
 def findings() -> Findings:
     builder = VocabularyBuilder()
     words = [builder.build(["road", "sky; heaven"], background=["wall"]), builder.build(["road"])]
-    meter = QualityMeter({1: "road", 2: "sky"})
+    meter = SegmentationAccumulator({1: "road", 2: "sky"})
     truth = np.array([[1, 1, 2, 2]], np.uint8)
     labels = np.array([[1, 2, 2, 2]], np.uint8)
     meter.update(truth, labels, np.full((1, 4), 255, np.uint8), words[0])
