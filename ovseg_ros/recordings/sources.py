@@ -33,15 +33,16 @@ def open_source(
         raise SourceError(f"{path} does not exist; expected a bag, a data set folder, images or a video")
     label_map = LabelMap.read(truth.label_names) if truth.label_names else None
     labels = LabelFolder(Path(truth.labels_folder), label_map) if truth.labels_folder else None
+    bag = BagSource(
+        path,
+        topic=recording.topic,
+        labels_topic=truth.labels_topic,
+        labels=labels,
+        label_map=label_map,
+        slop=truth.slop,
+    )
     if _is_bag(path):
-        return BagSource(
-            path,
-            topic=recording.topic,
-            labels_topic=truth.labels_topic,
-            labels=labels,
-            label_map=label_map,
-            slop=truth.slop,
-        )
+        return bag
     if path.is_file():
         if path.suffix.lower() in VIDEO_SUFFIXES:
             return VideoSource(path, labels)
@@ -52,6 +53,8 @@ def open_source(
         files = [p for p in path.iterdir() if _is_visible(p) and p.suffix.lower() in IMAGE_SUFFIXES]
         if files:
             return ImagesSource(path, natsorted(files, key=lambda p: p.name, alg=ns.IGNORECASE), labels)
+        if any(path.glob("*/metadata.yaml")) or any(path.glob("*.zstd")):
+            return bag  # which says what is wrong with it
     return DatasetSource(open_dataset(path, recording.layout or None, recording.split or None), labels)
 
 
@@ -124,9 +127,11 @@ def _expand(given: Path, output: Path, recording: RecordingConfig) -> list[tuple
         return [(given, Path(given.stem))]
     if given.resolve() == output.resolve():
         raise SourceError(f"{given} is both input and output, expected a folder of its own for the output")
-    if recording.layout or recording.split or recognise(given):
+    named = bool(recording.layout or recording.split)
+    if named or recognise(given):
         dataset = open_dataset(given, recording.layout or None, recording.split or None)
-        if dataset.classes:
+        # A data set further down may not be all that the folder holds.
+        if dataset.classes and (named or dataset.folder == given):
             return [(item.image, item.image.relative_to(given).with_suffix("")) for item in dataset.items]
     files = [
         (path, path.relative_to(given))

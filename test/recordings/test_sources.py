@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import decode_compressed
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
@@ -138,13 +139,21 @@ class TestOpening:
 
     @pytest.mark.parametrize(
         ("name", "message"),
-        [("nothing", "does not exist"), ("notes.doc", "suffix is not known"), ("empty", "no dataset folder")],
+        [
+            ("nothing", "does not exist"),
+            ("notes.doc", "suffix is not known"),
+            ("empty", "no dataset folder"),
+            ("bags", "holds 2 folders that are bags: a, b"),
+        ],
     )
     def test_what_is_no_recording(self, tmp_path: Path, name: str, message: str) -> None:
         (tmp_path / "notes.doc").write_text("")
         (tmp_path / "empty").mkdir()
-        with pytest.raises((SourceError, DatasetError), match=message):
-            open_source(tmp_path / name)
+        for bag in ("a", "b"):
+            (tmp_path / "bags" / bag).mkdir(parents=True)
+            (tmp_path / "bags" / bag / "metadata.yaml").write_text("")
+        with pytest.raises(OvsegError, match=message):
+            read(open_source(tmp_path / name))
 
 
 class TestTruth:

@@ -75,16 +75,27 @@ Contents = tuple[Sequence[Item], Sequence[str], LabelReader]
 class Layout:
     """One kind of dataset folder.
 
-    `looked_for` says in words what makes a folder one; `root` finds the dataset's own folder at or below a
-    given one, None where it is not there; `splits` lists its splits, empty where it has none; `load` reads
-    one of them. Both may raise DatasetError.
+    `looked_for` says in words what makes a folder one, `fits` whether a folder is one; `places` are patterns
+    of the sub-folders in which it is looked for too. `splits` lists the splits of one, empty where it has
+    none; `load` reads a split and may raise DatasetError.
     """
 
     name: str
     looked_for: str
-    root: Callable[[Path], Path | None]
+    places: tuple[str, ...]
+    fits: Callable[[Path], bool]
     splits: Callable[[Path], list[str]]
     load: Callable[[Path, str | None], Contents]
+
+    def root(self, folder: Path) -> Path | None:
+        """The dataset's own folder at or below a given one, None where it is not there. Raises DatasetError
+        where there are several."""
+        places = [folder, *(path for place in self.places for path in folder.glob(place))]
+        found = [root for root in places if self.fits(root)]
+        if len(found) > 1 and found[0] != folder:
+            names = ", ".join(str(root.relative_to(folder)) for root in natsorted(found))
+            raise DatasetError(f"{folder} holds several datasets; name one of {names}")
+        return found[0] if found else None
 
 
 def choose_split(layout: Layout, root: Path, split: str | None) -> str | None:
@@ -114,24 +125,9 @@ def indexed(table: str, *, void: Iterable[int] = (UNLABELLED_ID,)) -> tuple[list
     return list(classes.values()), IndexLabels(list(classes), frozenset(void) - set(classes))
 
 
-def below(*places: str) -> Callable[[Path, Callable[[Path], bool]], Path | None]:
-    """Looks for a dataset in a folder itself and in sub-folders of the usual names (patterns)."""
-
-    def find(folder: Path, fits: Callable[[Path], bool]) -> Path | None:
-        found = [
-            root for root in [folder, *(p for place in places for p in folder.glob(place))] if fits(root)
-        ]
-        if len(found) > 1 and found[0] != folder:
-            names = ", ".join(str(root.relative_to(folder)) for root in natsorted(found))
-            raise DatasetError(f"{folder} holds several datasets; name one of {names}")
-        return found[0] if found else None
-
-    return find
-
-
-def paired(images: Iterable[Path], labels_of: Callable[[Path], Path]) -> list[Item]:
-    """Items of images with the label files beside them, where these exist."""
-    pairs = [(image, labels_of(image)) for image in images]
+def paired(images: Iterable[Path], folder: Path, ending: str = ".png") -> list[Item]:
+    """Items of images with the files of the same name and this ending in a folder, where these exist."""
+    pairs = [(image, folder / f"{image.stem}{ending}") for image in images]
     return [Item(image.stem, image, labels if labels.is_file() else None) for image, labels in pairs]
 
 

@@ -12,7 +12,6 @@ from ovseg_ros.recordings.datasets.dataset import (
     Dataset,
     Item,
     Layout,
-    below,
     choose_split,
     images_in,
     indexed,
@@ -32,9 +31,8 @@ from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
 
 
 def _load_folders(root: Path, split: str | None) -> Contents:
-    images = images_in(root / "images")
+    items = paired(images_in(root / "images"), root / "labels")
     classes = _read_classes(root)
-    items = paired(images, lambda image: root / "labels" / f"{image.stem}.png")
     return items, classes, IndexLabels(range(len(classes)))
 
 
@@ -58,7 +56,7 @@ def _read_classes(folder: Path) -> list[str]:
 
 # PASCAL VOC and PASCAL Context: both are in a VOC folder, and name the images of a split in a text file.
 
-_in_voc = below("VOC20*", "VOCdevkit/VOC20*")
+_VOC = ("VOC20*", "VOCdevkit/VOC20*")
 _CONTEXT_FOLDERS = ("SegmentationClassContext", "59_context_labels")
 
 
@@ -81,7 +79,7 @@ def _listed(root: Path, lists: Path, split: str | None, labels: Path) -> list[It
         raise DatasetError(f"{root}: there is no image in {split or labels.name}")
     if missing := next((image for image in images if not image.is_file()), None):
         raise DatasetError(f"{missing} is missing; {lists.name}/{split}.txt or {labels.name}/ names it")
-    return paired(images, lambda image: labels / f"{image.stem}.png")
+    return paired(images, labels)
 
 
 def _load_voc(root: Path, split: str | None) -> Contents:
@@ -98,19 +96,14 @@ def _load_context(root: Path, split: str | None) -> Contents:
 
 # ADE20K as SceneParse150.
 
-_in_ade = below("ADEChallengeData2016")
-
 
 def _load_ade(root: Path, split: str | None) -> Contents:
-    labels = root / "annotations" / str(split)
-    images = images_in(root / "images" / str(split))
-    items = paired(images, lambda image: labels / f"{image.stem}.png")
+    items = paired(images_in(root / "images" / str(split)), root / "annotations" / str(split))
     return items, *indexed("ade20k", void=(0, UNLABELLED_ID))
 
 
 # Cityscapes.
 
-_in_cityscapes = below("cityscapes", "Cityscapes")
 _IMAGE_END = "_leftImg8bit"
 
 
@@ -118,16 +111,10 @@ def _load_cityscapes(root: Path, split: str | None) -> Contents:
     images = natsorted((root / "leftImg8bit" / str(split)).glob(f"*/*{_IMAGE_END}.png"), key=str)
     if not images:
         raise DatasetError(f"{root / 'leftImg8bit' / str(split)} holds no */*{_IMAGE_END}.png")
+    folder = root / "gtFine" / str(split)
+    stems = [f"{image.parent.name}/{image.stem.removesuffix(_IMAGE_END)}" for image in images]
     by_id, by_train_id = (
-        [
-            root
-            / "gtFine"
-            / str(split)
-            / p.parent.name
-            / f"{p.stem.removesuffix(_IMAGE_END)}_gtFine_{kind}.png"
-            for p in images
-        ]
-        for kind in ("labelIds", "labelTrainIds")
+        [folder / f"{stem}_gtFine_{kind}.png" for stem in stems] for kind in ("labelIds", "labelTrainIds")
     )
     classes, reader = indexed("cityscapes", void=(*range(34), UNLABELLED_ID))
     labels = by_id
@@ -142,7 +129,6 @@ def _load_cityscapes(root: Path, split: str | None) -> Contents:
 
 # COCO-Stuff with the label images of stuffthingmaps.
 
-_in_coco = below("coco*", "COCO*")
 _COCO_LABELS = ("stuffthingmaps", "stuffthingmaps_trainval2017", "annotations")
 _TRAIN_IDS = "_labelTrainIds.png"
 
@@ -169,23 +155,21 @@ def _load_coco(root: Path, split: str | None) -> Contents:
     classes = class_table("coco_stuff")
     unused = set(range(182)) - set(classes)
     if any(True for _ in labels.glob(f"*{_TRAIN_IDS}")):
-        items = paired(images, lambda image: labels / f"{image.stem}{_TRAIN_IDS}")
+        items = paired(images, labels, _TRAIN_IDS)
         return items, list(classes.values()), IndexLabels(range(len(classes)))
-    items = paired(images, lambda image: labels / f"{image.stem}.png")
-    return items, *indexed("coco_stuff", void=(*unused, UNLABELLED_ID))
+    return paired(images, labels), *indexed("coco_stuff", void=(*unused, UNLABELLED_ID))
 
 
 # CamVid: the original with coloured labels, and SegNet's variant.
 
-_in_camvid = below("CamVid", "camvid")
+_CAMVID = ("CamVid", "camvid")
 _SEGNET_END = "annot"
 _SEGNET_VOID = 11
 
 
 def _load_camvid(root: Path, split: str | None) -> Contents:
-    images = images_in(root / "701_StillsRaw_full")
+    items = paired(images_in(root / "701_StillsRaw_full"), root / "LabeledApproved_full", "_L.png")
     colors = color_table("camvid")
-    items = paired(images, lambda image: root / "LabeledApproved_full" / f"{image.stem}_L.png")
     return items, list(colors), ColorLabels(list(colors.values()))
 
 
@@ -195,8 +179,7 @@ def _segnet_splits(root: Path) -> list[str]:
 
 
 def _load_segnet(root: Path, split: str | None) -> Contents:
-    images = images_in(root / str(split))
-    items = paired(images, lambda image: root / f"{split}{_SEGNET_END}" / f"{image.stem}.png")
+    items = paired(images_in(root / str(split)), root / f"{split}{_SEGNET_END}")
     return items, *indexed("camvid_segnet", void=(_SEGNET_VOID, UNLABELLED_ID))
 
 
@@ -206,60 +189,64 @@ LAYOUTS = {
         Layout(
             "pascal_voc",
             "JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/",
-            lambda folder: _in_voc(folder, lambda root: (root / "SegmentationClass").is_dir()),
+            _VOC,
+            lambda root: (root / "SegmentationClass").is_dir(),
             lambda root: _lists(root / "ImageSets" / "Segmentation"),
             _load_voc,
         ),
         Layout(
             "pascal_context",
             "JPEGImages/ and SegmentationClassContext/ or 59_context_labels/",
-            lambda folder: _in_voc(folder, _has_context),
+            _VOC,
+            _has_context,
             lambda root: _lists(root / "ImageSets" / "SegmentationContext"),
             _load_context,
         ),
         Layout(
             "ade20k",
             "images/training/, images/validation/ and annotations/ of the same",
-            lambda folder: _in_ade(
-                folder, lambda root: bool({"training", "validation"} & {*subfolders(root / "images")})
-            ),
+            ("ADEChallengeData2016",),
+            lambda root: bool({"training", "validation"} & {*subfolders(root / "images")}),
             lambda root: subfolders(root / "images"),
             _load_ade,
         ),
         Layout(
             "cityscapes",
             "leftImg8bit/ and gtFine/ with train/, val/ and test/",
-            lambda folder: _in_cityscapes(folder, lambda root: (root / "leftImg8bit").is_dir()),
+            ("cityscapes", "Cityscapes"),
+            lambda root: (root / "leftImg8bit").is_dir(),
             lambda root: subfolders(root / "leftImg8bit"),
             _load_cityscapes,
         ),
         Layout(
             "coco_stuff",
             "images/train2017/, images/val2017/ and stuffthingmaps/ (or annotations/) of the same",
-            lambda folder: _in_coco(folder, _is_coco),
+            ("coco*", "COCO*"),
+            _is_coco,
             lambda root: _coco_splits_in(_coco_images(root)),
             _load_coco,
         ),
         Layout(
             "camvid",
             "701_StillsRaw_full/ and LabeledApproved_full/",
-            lambda folder: _in_camvid(folder, lambda root: (root / "701_StillsRaw_full").is_dir()),
+            _CAMVID,
+            lambda root: (root / "701_StillsRaw_full").is_dir(),
             lambda root: [],
             _load_camvid,
         ),
         Layout(
             "camvid_segnet",
             "train/ and trainannot/, val/ and valannot/, test/ and testannot/",
-            lambda folder: _in_camvid(folder, lambda root: bool(_segnet_splits(root))),
+            _CAMVID,
+            lambda root: bool(_segnet_splits(root)),
             _segnet_splits,
             _load_segnet,
         ),
         Layout(
             "folders",
             "images/ and, for ground truth, labels/ and classes.txt",
-            lambda folder: (
-                folder if (folder / "images").is_dir() and not subfolders(folder / "images") else None
-            ),
+            (),
+            lambda root: (root / "images").is_dir() and not subfolders(root / "images"),
             lambda root: [],
             _load_folders,
         ),
