@@ -3,7 +3,7 @@
 Choose settings on `--split val`; the figures to report are those of the test split.
 """
 
-from ovseg_ros.clipseg import waiting  # noqa: F401  # isort: skip  (before torch)
+from ovseg_ros.clipseg import omp  # noqa: F401  # isort: skip  (before torch)
 
 import json
 from collections.abc import Mapping, Sequence

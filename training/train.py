@@ -1,6 +1,6 @@
 """`python -m training.train`: train ovseg-tiny on cached pictures and write it as a model folder."""
 
-from ovseg_ros.clipseg import waiting  # noqa: F401  # isort: skip  (before torch)
+from ovseg_ros.clipseg import omp  # noqa: F401  # isort: skip  (before torch)
 
 import os
 from dataclasses import asdict

@@ -8,8 +8,8 @@ from functools import partial
 import torch
 
 from ovseg_ros.clipseg.backbone import Backbone
-from ovseg_ros.clipseg.linear import PackedLinear
-from ovseg_ros.clipseg.methods import Method
+from ovseg_ros.clipseg.cpu.packed import PackedLinear
+from ovseg_ros.clipseg.methods import Method, layers_of
 
 SECONDS = 0.5
 """Time to measure a rate for."""
@@ -63,7 +63,7 @@ def pass_flops(
     block = 2 * tokens * 12 * width**2 + 4 * tokens**2 * width
     last = 2 * tokens * 4 * width**2 + _maps(method) * 4 * tokens**2 * width
     if method.coherence is not None:
-        last += 2 * tokens**2 * width * (1 + len(method.coherence_layers(backbone.depth)))
+        last += 2 * tokens**2 * width * (1 + len(layers_of(method, backbone.depth).coherence))
     if method.deep is not None:
         last += 2 * tokens * width**2
     if method.mlp:

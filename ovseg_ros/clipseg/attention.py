@@ -1,4 +1,4 @@
-"""The attentions of the last block, as pure functions.
+"""What the last block does to its tokens, as pure functions: attentions, CERA and DSI.
 
 Notation of the method: ``X_l`` are the patch tokens after block ``l``; ``q``, ``k``, ``v`` the last block's
 projections, split into heads of width ``d``; ``n(.)`` is L2 normalisation and ``sm`` the row softmax.
@@ -15,9 +15,11 @@ from torch.nn import functional as F
 
 SelfTerm = Literal["identity", "qk", "qq", "kk", "vv", "qq+kk", "(qq+kk)/2"]
 Reading = Literal["mix", "logits", "identity", "sum"]
+Integration = Literal["contrast", "plain"]
 
 SELF_TERMS: tuple[SelfTerm, ...] = get_args(SelfTerm)
 READINGS: tuple[Reading, ...] = get_args(Reading)
+INTEGRATIONS: tuple[Integration, ...] = get_args(Integration)
 
 
 def coherence_map(tokens: Sequence[Float[Tensor, "b n c"]]) -> Float[Tensor, "b n n"]:
@@ -113,3 +115,32 @@ def residual_attention(
         return from_middle + v
     own = self_attention(q, k, v, term)
     return own + from_middle if reading == "sum" else torch.lerp(own, from_middle, lam)
+
+
+def integrate_deep(
+    value: Float[Tensor, "b h n d"], deep: Float[Tensor, "b h n d"], alpha: float, kind: Integration
+) -> Float[Tensor, "b h n d"]:
+    """Deep semantic integration (DSI): the deep blocks' tokens repair the last block's value ``V``.
+
+    With the deep term ``T = W_v mean_l LN1(X_l) + b_v``:
+
+    - ``plain``: ``V + alpha T``, the first reading of the paper's abstract.
+    - ``contrast``: ``V + alpha (|V - mean V| / |T - mean T|) (T - mean T)``, with means over the patches of
+      an image and |.| the mean norm of a patch over all heads.
+
+    The mean of T over an image is the same vector on every patch. It says nothing about where something is,
+    yet in the plain reading it is as large as the rest and can carry every patch to one class. Without it,
+    and with T's contrast brought to the size of V's, the deep term adds what it knows of places only, and
+    alpha means the same on every model.
+    """
+    if kind == "plain":
+        return value + alpha * deep
+    contrast = deep - deep.mean(dim=2, keepdim=True)
+    reference = value - value.mean(dim=2, keepdim=True)
+    size = _mean_patch_norm(contrast).clamp_min(torch.finfo(deep.dtype).tiny)
+    return value + (alpha * _mean_patch_norm(reference) / size).to(value.dtype) * contrast
+
+
+def _mean_patch_norm(x: Float[Tensor, "b h n d"]) -> Float[Tensor, "b 1 1 1"]:
+    """Mean over the patches of a token's norm over all heads, in float32 since squares overflow half."""
+    return x.float().square().sum(dim=(1, 3)).sqrt().mean(dim=1)[:, None, None, None]

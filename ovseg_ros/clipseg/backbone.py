@@ -1,17 +1,16 @@
 """Any open_clip ViT as a source of dense tokens."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from open_clip.transformer import VisionTransformer
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg.block import Block
+from ovseg_ros.clipseg.cpu.packed import PackedBlock
 from ovseg_ros.clipseg.errors import ModelError
-from ovseg_ros.clipseg.packed_block import PackedBlock
 from ovseg_ros.clipseg.resolution import make_room
 
 
@@ -22,15 +21,63 @@ class Blocks:
     Attributes:
         last: ``X_{L-1}`` of all tokens.
         tokens: ``X_l`` of all tokens for each block asked for (numbered from 1; 0 is what enters the first).
+        grid: rows and columns of patches.
     """
 
     last: Float[Tensor, "b 1+n c"]
     tokens: dict[int, Float[Tensor, "b 1+n c"]]
+    grid: tuple[int, int]
 
-    @property
-    def patches(self) -> dict[int, Float[Tensor, "b n c"]]:
-        """``X_l`` of the patch tokens for each block asked for."""
-        return {number: tokens[:, 1:] for number, tokens in self.tokens.items()}
+
+class Block:
+    """The parts of one pre-norm transformer block of open_clip.
+
+    ``X_l = Z + ls_2(MLP(LN2(Z)))`` with ``Z = X_{l-1} + ls_1(out(attention of LN1(X_{l-1})))``; ``ls`` is the
+    layer scale, the identity in CLIP's own models.
+
+    Attributes:
+        heads: attention heads.
+    """
+
+    def __init__(self, block: ResidualAttentionBlock) -> None:
+        self._block = block
+        self._attn = block.attn
+        self.heads: int = block.attn.num_heads
+
+    def __call__(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """The whole block."""
+        return self._block(tokens)
+
+    def norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """LN1."""
+        return self._block.ln_1(tokens)
+
+    def qkv(self, normed: Float[Tensor, "b n c"]) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k and v, each ``b h n d``, of tokens that went through `norm`."""
+        q, k, v = F.linear(normed, self._attn.in_proj_weight, self._attn.in_proj_bias).chunk(3, dim=-1)
+        return self._split(q), self._split(k), self._split(v)
+
+    def value(self, normed: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
+        """v alone: ``W_v x + b_v``."""
+        first = 2 * self._attn.embed_dim
+        return self._split(
+            F.linear(normed, self._attn.in_proj_weight[first:], self._attn.in_proj_bias[first:])
+        )
+
+    def attention_output(self, attended: Float[Tensor, "b h n d"]) -> Float[Tensor, "b n c"]:
+        """Heads put together, ``out``, and the layer scale ``ls_1``."""
+        joined = attended.transpose(1, 2).flatten(2)
+        return self._block.ls_1(self._attn.out_proj(joined))
+
+    def mlp(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """The MLP branch, to be added to `tokens`."""
+        return self._block.ls_2(self._block.mlp(self._block.ln_2(tokens)))
+
+    def _split(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+AnyBlock = Block | PackedBlock
 
 
 def resized_positions(
@@ -54,6 +101,15 @@ class Backbone:
         pack: None, or the type of the products of a form made for the CPU (`PackedBlock`). The tower's blocks
             are then taken over: it is left without them, so that their weights are held once.
 
+    Attributes:
+        depth: number of blocks, L.
+        width: channels of a token, C.
+        heads: attention heads of a block.
+        patch: height and width of a patch in pixels.
+        native_grid: rows and columns of patches that the model was trained at.
+        native_side: short side of the images that the model was trained at, in pixels.
+        dtype: of images, tokens and features.
+
     Raises:
         ModelError: the tower is of another kind (ResNet, timm, attentional pooling, special attention).
     """
@@ -61,47 +117,23 @@ class Backbone:
     def __init__(self, visual: nn.Module, pack: torch.dtype | None = None) -> None:
         self._visual = _checked(visual)
         blocks = self._visual.transformer.resblocks
+        self.depth = len(blocks)
+        self.width: int = self._visual.conv1.out_channels
+        self.heads: int = blocks[-1].attn.num_heads
+        self.patch: tuple[int, int] = self._visual.patch_size
+        self.native_grid: tuple[int, int] = self._visual.grid_size
+        self.native_side = min(side * count for side, count in zip(self.patch, self.native_grid, strict=True))
+        self.dtype: torch.dtype = self._visual.conv1.weight.dtype
         if pack is None:
-            self._blocks = [Block(block) for block in blocks]
+            self._blocks: Sequence[AnyBlock] = [Block(block) for block in blocks]
         else:
             # The last block decides between patches, and costs little: it stays in float32.
-            last = len(blocks)
             self._blocks = [
-                PackedBlock(block, pack if number < last else torch.float32)
+                PackedBlock(block, pack if number < self.depth else torch.float32)
                 for number, block in enumerate(blocks, start=1)
             ]
             self._visual.transformer.resblocks = nn.ModuleList()
         self._positions: dict[tuple[int, int], Tensor] = {}
-
-    @property
-    def depth(self) -> int:
-        """Number of blocks, L."""
-        return len(self._blocks)
-
-    @property
-    def width(self) -> int:
-        """Channels of a token, C."""
-        return self._visual.conv1.out_channels
-
-    @property
-    def heads(self) -> int:
-        """Attention heads of a block."""
-        return self._blocks[-1].heads
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of images, tokens and features."""
-        return self._visual.conv1.weight.dtype
-
-    @property
-    def patch(self) -> tuple[int, int]:
-        """Height and width of a patch in pixels."""
-        return self._visual.patch_size
-
-    @property
-    def native_grid(self) -> tuple[int, int]:
-        """Rows and columns of patches that the model was trained at."""
-        return self._visual.grid_size
 
     def positional_embedding(self, grid: tuple[int, int]) -> Float[Tensor, "1+n c"]:
         """The positional embedding at any grid: the class token's as it is, the patches' resized bicubically.
@@ -143,9 +175,9 @@ class Backbone:
             tokens = block(tokens)
             if number in keep:
                 kept[number] = tokens
-        return Blocks(last=tokens, tokens=kept)
+        return Blocks(tokens, kept, self.grid(images))
 
-    def block(self, number: int) -> Block:
+    def block(self, number: int) -> AnyBlock:
         """One block taken apart, 1..L."""
         return self._blocks[number - 1]
 

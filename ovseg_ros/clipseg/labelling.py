@@ -2,17 +2,20 @@
 
 The scores are upsampled bilinearly and reduced at once, so that an array of K x H x W never exists. This is
 the only place where scores become labels. There are three ways, which give the same: a compiled one on the
-CPU (`native`), one kernel on CUDA where Triton is (`fused`), and tiles of torch's own operations elsewhere.
+CPU (`cpu.labelling`), one kernel on CUDA where Triton is (`cuda.labelling`), and tiles of torch's own
+operations elsewhere.
 """
 
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg import fused, native
+from ovseg_ros.clipseg.cpu import labelling as compiled
 from ovseg_ros.vocabulary import UNLABELLED_ID
 
 TILE_ELEMENTS = 1 << 20
@@ -38,10 +41,12 @@ def labels_and_confidence(
     """
     labels = torch.empty((len(scores), *size), dtype=torch.uint8, device=scores.device)
     confidence = torch.empty_like(labels)
-    if scores.device.type == "cuda" and fused.available():
-        fused.label(scores, ids, thresholds, labels, confidence)
+    if scores.device.type == "cuda" and _has_triton():
+        from ovseg_ros.clipseg.cuda.labelling import label
+
+        label(scores, ids, thresholds, labels, confidence)
         return labels, confidence
-    fill = native.label_rows if scores.device.type == "cpu" and native.available() else _label_tiles
+    fill = compiled.label_rows if scores.device.type == "cpu" and compiled.available() else _label_tiles
     for image in range(len(scores)):
         fill(scores[image], ids, thresholds, labels[image], confidence[image])
     return labels, confidence
@@ -61,12 +66,17 @@ def mean_value(
 ) -> UInt8[Tensor, "H W"]:
     """The mean of the classes' values (0..255) under their softmax probabilities, at every pixel."""
     mean = torch.empty(size, dtype=torch.uint8, device=scores.device)
-    if scores.device.type == "cpu" and native.available():
-        native.mean_rows(scores, values, mean)
+    if scores.device.type == "cpu" and compiled.available():
+        compiled.mean_rows(scores, values, mean)
         return mean
     for rows, logits in _upsampled(scores, size):
         mean[rows] = torch.einsum("k,ktw->tw", values, logits.softmax(dim=0)).round_().to(torch.uint8)
     return mean
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
 
 
 def _label_tiles(

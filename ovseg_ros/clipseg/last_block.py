@@ -11,14 +11,12 @@ from ovseg_ros.clipseg.attention import (
     coherence_map,
     enhance,
     gaussian_window,
+    integrate_deep,
     residual_attention,
     self_attention,
 )
 from ovseg_ros.clipseg.backbone import Backbone, Blocks
-from ovseg_ros.clipseg.integration import integrate_deep
-from ovseg_ros.clipseg.methods import Method
-from ovseg_ros.clipseg.peer_attention import cross_correlation
-from ovseg_ros.clipseg.peers import peer_tokens
+from ovseg_ros.clipseg.methods import Method, layers_of
 
 
 def dense_features(
@@ -33,42 +31,43 @@ def dense_features(
         images: normalised images of whole patches.
         method: what the last block does.
     """
-    blocks = walk(backbone, images, [method])
-    return features_after(backbone, blocks, method, backbone.grid(images))
+    return features_after(backbone, run_blocks(backbone, images, [method]), method)
 
 
-def walk(backbone: Backbone, images: Float[Tensor, "b 3 h w"], methods: Sequence[Method]) -> Blocks:
+def run_blocks(backbone: Backbone, images: Float[Tensor, "b 3 h w"], methods: Sequence[Method]) -> Blocks:
     """The blocks before the last one, run once for all of the methods."""
-    if all(method.walks_alone for method in methods):
+    if all(map(rewrites_all_blocks, methods)):
         tokens = backbone.embed(images)
-        return Blocks(last=tokens, tokens={0: tokens})
-    return backbone.blocks(images, set().union(*(method.kept_blocks(backbone.depth) for method in methods)))
+        return Blocks(tokens, {0: tokens}, backbone.grid(images))
+    kept = frozenset[int]().union(*(layers_of(method, backbone.depth).kept for method in methods))
+    return backbone.blocks(images, kept)
 
 
-def features_after(
-    backbone: Backbone, blocks: Blocks, method: Method, grid: tuple[int, int]
-) -> Float[Tensor, "b n e"]:
-    """`dense_features` where the blocks before the last one were run already, by `walk`."""
-    return F.normalize(backbone.project(last_block(backbone, blocks, method, grid)), dim=-1)
+def rewrites_all_blocks(method: Method) -> bool:
+    """Whether the method changes every block, so that it shares none of their results with others."""
+    return method.rule is not None and method.rule.rewrites_all_blocks
 
 
-def last_block(
-    backbone: Backbone, blocks: Blocks, method: Method, grid: tuple[int, int]
-) -> Float[Tensor, "b n c"]:
+def features_after(backbone: Backbone, blocks: Blocks, method: Method) -> Float[Tensor, "b n e"]:
+    """`dense_features` where the blocks before the last one were run already, by `run_blocks`."""
+    return F.normalize(backbone.project(last_block(backbone, blocks, method)), dim=-1)
+
+
+def last_block(backbone: Backbone, blocks: Blocks, method: Method) -> Float[Tensor, "b n c"]:
     """Patch tokens ``Y`` after the last block by the method's rule."""
-    if method.peer is not None:
-        return peer_tokens(backbone, blocks, method.peer, grid)
+    if method.rule is not None:
+        return method.rule.patch_tokens(backbone, blocks)
+    layers = layers_of(method, backbone.depth)
     block = backbone.block(backbone.depth)
     entered = blocks.last if method.cls else blocks.last[:, 1:]
     q, k, v = block.qkv(block.norm(entered))
     if method.deep is not None:
-        v = _with_deep(backbone, blocks, method, v)
+        normed = torch.stack([block.norm(blocks.tokens[layer][:, 1:]) for layer in layers.deep]).mean(dim=0)
+        v = _with_deep(v, block.value(normed), method)
     if method.coherence is None:
-        attended = self_attention(q, k, v, method.self_term, _neighbourhood(method, grid, like=q))
+        attended = self_attention(q, k, v, method.self_term, _neighbourhood(method, blocks.grid, like=q))
     else:
-        layers = method.coherence_layers(backbone.depth)
-        patches = blocks.patches
-        coherence = coherence_map([patches[layer] for layer in layers])
+        coherence = coherence_map([blocks.tokens[layer][:, 1:] for layer in layers.coherence])
         attended = residual_attention(
             q,
             k,
@@ -79,7 +78,7 @@ def last_block(
             reading=method.coherence.reading,
         )
     if method.cross is not None:
-        attended = _with_earlier(backbone, blocks, method, attended, v)
+        attended = method.cross.added(attended, v, backbone, blocks, layers.cross)
     out = block.attention_output(attended)
     if method.residual:
         out = entered + out
@@ -96,27 +95,9 @@ def _neighbourhood(method: Method, grid: tuple[int, int], like: Tensor) -> Tenso
     return F.pad(window, (1, 0, 1, 0)) if method.cls else window
 
 
-def _with_earlier(
-    backbone: Backbone, blocks: Blocks, method: Method, attended: Tensor, value: Tensor
-) -> Tensor:
-    """ResCLIP's cross-correlation added to `attended`."""
-    assert method.cross is not None
-    earlier = []
-    for layer in method.cross_layers(backbone.depth):
-        block = backbone.block(layer)
-        q, k, _ = block.qkv(block.norm(blocks.tokens[layer - 1]))
-        earlier.append((q, k))
-    return cross_correlation(attended, earlier, value, lam=method.cross.lam, gain=method.cross.gain)
-
-
-def _with_deep(backbone: Backbone, blocks: Blocks, method: Method, value: Tensor) -> Tensor:
-    """DSI on `value`. LN1 goes to each block's tokens alone, since their norms grow with depth."""
+def _with_deep(value: Tensor, deep: Tensor, method: Method) -> Tensor:
+    """DSI on the patches of `value`. LN1 went to each block's tokens alone: their norms grow with depth."""
     assert method.deep is not None
-    block = backbone.block(backbone.depth)
-    layers = method.deep_layers(backbone.depth)
-    patches = blocks.patches
-    normed = torch.stack([block.norm(patches[layer]) for layer in layers]).mean(dim=0)
-    deep = block.value(normed)
     if not method.cls:
         return integrate_deep(value, deep, method.deep.alpha, method.deep.kind)
     mended = integrate_deep(value[:, :, 1:], deep, method.deep.alpha, method.deep.kind)

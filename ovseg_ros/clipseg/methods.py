@@ -2,17 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
-from ovseg_ros.clipseg.attention import READINGS, SELF_TERMS, Reading, SelfTerm
+from jaxtyping import Float
+from torch import Tensor
+
+from ovseg_ros.clipseg.attention import INTEGRATIONS, READINGS, SELF_TERMS, Integration, Reading, SelfTerm
+from ovseg_ros.clipseg.backbone import Backbone, Blocks
+from ovseg_ros.clipseg.baselines.gem import ParallelPath
+from ovseg_ros.clipseg.baselines.resclip import CrossCorrelation
+from ovseg_ros.clipseg.baselines.rfclip import Refocusing
+from ovseg_ros.clipseg.baselines.scclip import SelfCalibration
 from ovseg_ros.clipseg.errors import ModelError
-from ovseg_ros.clipseg.integration import INTEGRATIONS, Integration
-from ovseg_ros.clipseg.peer_settings import ParallelPath, Refocusing, SelfCalibration
 
 TUNABLE = {"gamma": "coherence", "beta": "coherence", "lam": "coherence", "alpha": "deep"}
 """Numbers of CERA and DSI that a model may bring with it, and where they belong."""
 
-Peer = ParallelPath | SelfCalibration | Refocusing
+
+class BlocksRule(Protocol):
+    """Settings of a baseline whose rule spans several blocks, with the rule itself."""
+
+    @property
+    def rewrites_all_blocks(self) -> bool:
+        """Whether it changes every block, so that it shares none of their results with other methods."""
+
+    def kept_blocks(self, depth: int) -> set[int]:
+        """Blocks of a model of `depth` whose tokens it needs besides the last block's own input."""
+
+    def patch_tokens(self, backbone: Backbone, blocks: Blocks) -> Float[Tensor, "b n c"]:
+        """Patch tokens ``Y``, from the blocks before the last one."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +69,6 @@ class Deep:
 
 
 @dataclass(frozen=True)
-class CrossCorrelation:
-    """ResCLIP's residual cross-correlation: the q-k attention of earlier blocks beside the self term.
-
-    Attributes:
-        layers: first and last block whose q-k attention is averaged; None: by the model's depth.
-        lam: weight of that average, 0..1. ResCLIP takes 0.2 to 0.6 by data set.
-        gain: factor on the whole attention.
-    """
-
-    layers: tuple[int, int] | None = None
-    lam: float = 0.4
-    gain: float = 2.0
-
-
-@dataclass(frozen=True)
 class Method:
     """What the last block does to the patch tokens.
 
@@ -78,7 +82,7 @@ class Method:
         residual: add the tokens that entered the block.
         mlp: run the block's MLP.
         cls: the class token takes part in the attention.
-        peer: a peer's rule that spans several blocks and replaces all of the above, or None.
+        rule: a baseline's rule that spans several blocks and replaces all of the above, or None.
     """
 
     name: str
@@ -90,7 +94,7 @@ class Method:
     residual: bool = False
     mlp: bool = False
     cls: bool = False
-    peer: Peer | None = None
+    rule: BlocksRule | None = None
 
     def __post_init__(self) -> None:
         if self.self_term not in SELF_TERMS:
@@ -110,9 +114,9 @@ class Method:
             raise ModelError(
                 "the cross-correlation needs cls, since the class token was part of it, and lam in 0..1"
             )
-        others = (field for field in fields(self) if field.name not in ("name", "peer"))
-        if self.peer is not None and any(getattr(self, field.name) != field.default for field in others):
-            raise ModelError("a peer's rule replaces the other settings: leave them as they are by default")
+        others = (field for field in fields(self) if field.name not in ("name", "rule"))
+        if self.rule is not None and any(getattr(self, field.name) != field.default for field in others):
+            raise ModelError("a baseline's rule replaces the other settings: leave them at their defaults")
 
     def with_settings(self, **settings: Any) -> "Method":
         """The same method with some settings changed: ``METHODS["clipseg"].with_settings(deep=None)``."""
@@ -127,45 +131,49 @@ class Method:
                 parts[part] = replace(getattr(self, part), **own)
         return replace(self, **parts)
 
-    @property
-    def walks_alone(self) -> bool:
-        """Whether the rule changes every block, so that it shares none of the way with other methods."""
-        return isinstance(self.peer, Refocusing)
 
-    def coherence_layers(self, depth: int) -> tuple[int, ...]:
-        """Blocks of M for a model of `depth` blocks: 6-9 of 12, 11-16 of 24, else depth 50-75 %."""
-        return () if self.coherence is None else _middle_layers("coherence", self.coherence.layers, depth)
+@dataclass(frozen=True)
+class MethodLayers:
+    """Blocks that a method reads, numbered from 1.
 
-    def deep_layers(self, depth: int) -> tuple[int, ...]:
-        """Blocks of D for a model of `depth` blocks: 8-10 of 12, 17-22 of 24, else depth 68-88 %."""
-        if self.deep is None:
-            return ()
-        known = {12: (8, 10), 24: (17, 22)}
-        usual = known.get(depth, (round(0.68 * depth), round(0.88 * depth)))
-        return _layers("deep", self.deep.layers or usual, depth)
+    Attributes:
+        coherence: M, by default 6-9 of 12, 11-16 of 24, else depth 50-75 %.
+        deep: D, by default 8-10 of 12, 17-22 of 24, else depth 68-88 %.
+        cross: those whose q-k attention ResCLIP averages, by default the same as M.
+        kept: those whose tokens are needed besides the last block's own input; 0 is what enters the first.
+    """
 
-    def cross_layers(self, depth: int) -> tuple[int, ...]:
-        """Blocks whose q-k attention ResCLIP averages: the same middle as CERA's."""
-        return () if self.cross is None else _middle_layers("cross-correlation", self.cross.layers, depth)
-
-    def kept_blocks(self, depth: int) -> set[int]:
-        """Blocks of a model of `depth` whose tokens the rule needs besides the last block's own input.
-
-        Raises:
-            ModelError: layers that the model does not have.
-        """
-        if self.peer is not None:
-            return self.peer.kept_blocks(depth)
-        entering = {layer - 1 for layer in self.cross_layers(depth)}
-        return {*self.coherence_layers(depth), *self.deep_layers(depth), *entering}
+    coherence: tuple[int, ...]
+    deep: tuple[int, ...]
+    cross: tuple[int, ...]
+    kept: frozenset[int]
 
 
-def _middle_layers(what: str, own: tuple[int, int] | None, depth: int) -> tuple[int, ...]:
-    known = {12: (6, 9), 24: (11, 16)}
-    return _layers(what, own or known.get(depth, (round(0.5 * depth), round(0.75 * depth))), depth)
+@cache
+def layers_of(method: Method, depth: int) -> MethodLayers:
+    """Blocks that the method reads in a model of `depth` blocks.
+
+    Raises:
+        ModelError: layers that the model does not have.
+    """
+    if method.rule is not None:
+        return MethodLayers((), (), (), frozenset(method.rule.kept_blocks(depth)))
+    middle = {12: (6, 9), 24: (11, 16)}.get(depth, (round(0.5 * depth), round(0.75 * depth)))
+    late = {12: (8, 10), 24: (17, 22)}.get(depth, (round(0.68 * depth), round(0.88 * depth)))
+    coherence, deep, cross = (
+        () if part is None else _range(what, part.layers or default, depth)
+        for what, part, default in (
+            ("coherence", method.coherence, middle),
+            ("deep", method.deep, late),
+            ("cross-correlation", method.cross, middle),
+        )
+    )
+    return MethodLayers(
+        coherence, deep, cross, frozenset({*coherence, *deep, *(layer - 1 for layer in cross)})
+    )
 
 
-def _layers(what: str, ends: tuple[int, int], depth: int) -> tuple[int, ...]:
+def _range(what: str, ends: tuple[int, int], depth: int) -> tuple[int, ...]:
     first, last = max(1, ends[0]), min(ends[1], depth - 1)
     if depth < 2 or first > last:
         raise ModelError(
@@ -181,10 +189,10 @@ _METHODS = (
     Method("clearclip", "qq", cls=True),
     Method("sclip", "qq+kk", residual=True, mlp=True, cls=True),
     Method("naclip", "kk", gaussian_sigma=5.0, cls=True),
-    Method("gem", peer=ParallelPath()),
+    Method("gem", rule=ParallelPath()),
     Method("resclip", "kk", cross=CrossCorrelation(), gaussian_sigma=5.0, cls=True),
-    Method("scclip", peer=SelfCalibration()),
-    Method("rfclip", peer=Refocusing()),
+    Method("scclip", rule=SelfCalibration()),
+    Method("rfclip", rule=Refocusing()),
     Method("clipseg", "(qq+kk)/2", coherence=Coherence(), deep=Deep()),
 )
 

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import torch
 
 from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 
-BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -44,31 +42,55 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     bfloat16 is the type of products and attention only (`PackedBlock`).
 
     Raises:
-        ModelError: unknown, or float16 on a CPU, where it is slower than float32 and overflows unseen.
+        ModelError: unknown; float16 on a CPU, where it is slower than float32 and overflows unseen; or
+            bfloat16 on a CPU that cannot multiply it at all.
     """
     if name == "auto":
         if device.type == "cuda":
             return torch.float16
-        return torch.bfloat16 if multiplies_bfloat16() else torch.float32
+        return torch.bfloat16 if has_bfloat16_instructions() else torch.float32
     if name not in PRECISIONS:
         raise ModelError(f"precision {name!r} is not known; expected auto, {', '.join(PRECISIONS)}")
     if name == "float16" and device.type == "cpu":
         raise ModelError("precision float16 needs CUDA; on a CPU use float32 (or auto)")
+    if name == "bfloat16" and device.type == "cpu" and not can_multiply_bfloat16():
+        raise ModelError(
+            "precision bfloat16 needs a CPU with AVX-512 (best with AVX-512 BF16 or AMX), or CUDA; this "
+            f"processor has {torch.backends.cpu.get_cpu_capability()}: use float32 (or auto)"
+        )
     return PRECISIONS[name]
 
 
 @cache
-def multiplies_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor has instructions for products in bfloat16 (AVX-512 BF16 or AMX), as Linux tells.
+def can_multiply_bfloat16() -> bool:
+    """Whether oneDNN multiplies bfloat16 on this processor, if only in software."""
+    return _ask(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
 
-    Others can do it in software, slower than float32.
+
+@cache
+def has_bfloat16_instructions() -> bool:
+    """Whether this processor has instructions for products in bfloat16 (AVX-512 BF16 or AMX).
+
+    In software they are slower than in float32.
     """
-    try:
-        lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return can_multiply_bfloat16() and any(_ask(torch.cpu, name) for name in asked)
+
+
+@cache
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's packed products are in this build of torch and, of that type, on this processor."""
+    operations = ("_reorder_linear_weight", "_linear_pointwise")
+    if not torch.backends.mkldnn.is_available():
         return False
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return not BFLOAT16_FLAGS.isdisjoint(flags)
+    if not all(hasattr(torch.ops.mkldnn, name) for name in operations):
+        return False
+    return dtype == torch.float32 or can_multiply_bfloat16()
+
+
+def _ask(module: object, question: str) -> bool:
+    """What torch says of the processor; no where this build of torch cannot tell."""
+    return bool(getattr(module, question, bool)())
 
 
 @contextmanager

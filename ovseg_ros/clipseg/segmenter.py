@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -14,20 +13,19 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg.classifier import Classifier
+from ovseg_ros.clipseg.backends import Backend, Batch, CpuBackend, CudaBackend, PendingBatch
+from ovseg_ros.clipseg.classifier import Classifier, prompts_of
 from ovseg_ros.clipseg.config import EngineConfig, MethodConfig
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.last_block import dense_features
-from ovseg_ros.clipseg.methods import Method
+from ovseg_ros.clipseg.methods import Method, layers_of
 from ovseg_ros.clipseg.model import ClipModel, load_model
-from ovseg_ros.clipseg.passes import CudaPasses, HostPasses, Job, Passes, Started
-from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows
+from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows, windowed_features
 from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
 from ovseg_ros.clipseg.smoothing import SmoothingState
-from ovseg_ros.clipseg.text import TextEncoder
-from ovseg_ros.clipseg.windows import windowed_features
-from ovseg_ros.vocabulary import BACKGROUND_ID, Vocabulary
+from ovseg_ros.clipseg.text_encoder import TextEncoder
+from ovseg_ros.vocabulary import Vocabulary
 
 OutputSize = Literal["input", "model"]
 
@@ -59,7 +57,7 @@ class Segmenter:
         self.config = config
         self.method = resolve_method(model, config, method)
         self._text = TextEncoder(model, templates)
-        self._passes: Passes = CudaPasses(model.device) if model.device.type == "cuda" else HostPasses()
+        self._backend: Backend = CudaBackend(model.device) if model.device.type == "cuda" else CpuBackend()
         self._mean = torch.tensor(model.mean, device=model.device).view(3, 1, 1) * 255
         self._std = torch.tensor(model.std, device=model.device).view(3, 1, 1) * 255
 
@@ -76,6 +74,7 @@ class Segmenter:
     @property
     def description(self) -> dict[str, str]:
         """What runs here, for humans."""
+        window, stride = self.config.window, self.config.window_stride
         device = str(self.model.device)
         if self.model.device.type == "cuda":
             device += f" ({torch.cuda.get_device_name(self.model.device)})"
@@ -85,12 +84,12 @@ class Segmenter:
             "device": device,
             "precision": str(self.model.dtype).removeprefix("torch."),
             "short_side": str(self.short_side),
-            **({"windows": f"{self.config.window} at stride {self._stride}"} if self.config.window else {}),
+            **({"windows": f"{window} at stride {stride or window // 2}"} if window else {}),
         }
 
     def cached(self, vocabulary: Vocabulary) -> bool:
         """Whether `encode` needs no pass of the text tower."""
-        return self._text.cached(list(chain.from_iterable(_groups(vocabulary))))
+        return self._text.cached(prompts_of(vocabulary))
 
     def encode(self, vocabulary: Vocabulary, *, in_background: bool = False) -> Classifier:
         """The classifier of a vocabulary. Slow for new words; may run beside `segment` in another thread.
@@ -99,21 +98,7 @@ class Segmenter:
             vocabulary: the words.
             in_background: images are segmented meanwhile and must hardly wait; it then takes longer.
         """
-        groups = _groups(vocabulary)
-        embeddings = self.embed(list(chain.from_iterable(groups)), in_background=in_background)
-        rows = list(chain.from_iterable([row] * len(group) for row, group in enumerate(groups)))
-        first = [BACKGROUND_ID] if vocabulary.background else []
-        thresholds = [0.0] * len(first) + [vocabulary.threshold_of(entry) for entry in vocabulary.classes]
-        device = self.model.device
-        return Classifier(
-            vocabulary=vocabulary,
-            embeddings=embeddings,
-            rows=torch.tensor(rows, device=device),
-            ids=torch.tensor(
-                first + [entry.id for entry in vocabulary.classes], dtype=torch.uint8, device=device
-            ),
-            thresholds=torch.tensor(thresholds, device=device),
-        )
+        return Classifier.of(vocabulary, self.embed(prompts_of(vocabulary), in_background=in_background))
 
     def embed(self, phrases: Sequence[str], *, in_background: bool = False) -> Float[Tensor, "q e"]:
         """Embeddings of phrases, length 1, on the device; otherwise as `encode`."""
@@ -170,7 +155,7 @@ class Segmenter:
         if self.model.device.type != "cuda":
             yield from (self.segment(image, classifier, output_size=output_size) for image in images)
             return
-        before: tuple[Job, Started, float] | None = None
+        before: tuple[Batch, PendingBatch, float] | None = None
         for image in images:
             begin = time.perf_counter()
             with torch.inference_mode(), device_errors():
@@ -190,22 +175,7 @@ class Segmenter:
         classifier: Classifier,
         output_size: OutputSize,
         smoothing: Sequence[SmoothingState | None] = (),
-    ) -> tuple[Job, Started]:
-        for image in images:
-            if (
-                image.dtype != np.uint8
-                or image.ndim != 3
-                or image.shape[2] != 3
-                or image.shape != images[0].shape
-            ):
-                raise ModelError(
-                    f"image is {image.dtype} of shape {image.shape}; expected uint8, height x width x 3, "
-                    "and one size in a batch"
-                )
-        if smoothing and len(smoothing) != len(images):
-            raise ModelError(
-                f"{len(smoothing)} smoothing states came with {len(images)} images; expected one for each"
-            )
+    ) -> tuple[Batch, PendingBatch]:
         height, width = images[0].shape[:2]
         plan = self.plan(height, width)
         size = (height, width) if output_size == "input" else plan.size
@@ -213,51 +183,47 @@ class Segmenter:
         def forward(on_device: Tensor) -> Tensor:
             return self.features(self.normalised(on_device, plan.size))
 
-        job = Job(images, classifier, plan, size, forward, self.logit_scale, smoothing)
-        return job, self._passes.start(job)
+        batch = Batch(images, classifier, plan, size, forward, self.logit_scale, smoothing)
+        return batch, self._backend.start(batch)
 
-    def _finish(self, job: Job, started: Started, begin: float) -> list[Segmentation]:
-        labels, confidence = started.finish()
+    def _finish(self, batch: Batch, pending: PendingBatch, begin: float) -> list[Segmentation]:
+        labels, confidence = pending.finish()
         elapsed_ms = 1e3 * (time.perf_counter() - begin)
-        height, width = job.images[0].shape[:2]
+        height, width = batch.images[0].shape[:2]
         return [
             Segmentation(
                 labels=labels[place],
                 confidence=confidence[place],
-                vocabulary=job.classifier.vocabulary,
+                vocabulary=batch.classifier.vocabulary,
                 inference_ms=elapsed_ms,
                 input_size=(height, width),
-                grid=job.plan.grid,
-                scores=started.answer.scores[place],
-                features=started.answer.features[place],
+                grid=batch.resolution.grid,
+                scores=pending.output.scores[place],
+                features=pending.output.features[place],
             )
-            for place in range(len(job.images))
+            for place in range(len(batch.images))
         ]
 
     def plan(self, height: int, width: int) -> Resolution:
         """At which size images of `height` x `width` pixels go through the model."""
         backbone = self.model.backbone
-        native = min(side * count for side, count in zip(backbone.patch, backbone.native_grid, strict=True))
-        return plan_resolution(height, width, self.short_side, backbone.patch, native)
+        return plan_resolution(height, width, self.config.short_side, backbone.patch, backbone.native_side)
 
     def features(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n e"]:
         """Features of every patch of normalised images, whole or by windows."""
         backbone = self.model.backbone
         extract = partial(dense_features, backbone, method=self.method)
-        if not self.config.window:
+        window = self.config.window
+        if not window:
             return extract(pixels)
-        windows = plan_windows(backbone.grid(pixels), backbone.patch, self.config.window, self._stride)
+        stride = self.config.window_stride or window // 2
+        windows = plan_windows(backbone.grid(pixels), backbone.patch, window, stride)
         return windowed_features(extract, pixels, backbone.patch, windows)
 
     def smaller(self) -> "Segmenter | None":
         """The same at 70 % of the short side, for a device short of memory; None below four patches."""
         short_side = int(0.7 * self.short_side)
         return self.at(short_side) if short_side >= self.smallest_side else None
-
-    @property
-    def _stride(self) -> int:
-        """Pixels from one window to the next."""
-        return self.config.window_stride or self.config.window // 2
 
     @property
     def smallest_side(self) -> int:
@@ -304,8 +270,7 @@ def resolve_method(model: ClipModel, config: MethodConfig, own: Method | None = 
     """
     backbone, patch = model.backbone, model.backbone.patch
     method = (model.method(config.name) if own is None else own).tuned(config.numbers)
-    method.coherence_layers(backbone.depth)
-    method.deep_layers(backbone.depth)
+    layers_of(method, backbone.depth)
     if config.short_side < max(patch):
         raise ModelError(f"short side is {config.short_side}; expected at least one patch, {patch}")
     if config.window and config.window < max(patch):
@@ -316,9 +281,3 @@ def resolve_method(model: ClipModel, config: MethodConfig, own: Method | None = 
             "since the windows together must cover the image"
         )
     return method
-
-
-def _groups(vocabulary: Vocabulary) -> list[tuple[str, ...]]:
-    """The prompts of each row of scores: the background's, where there are any, then each class's."""
-    background = [vocabulary.background] if vocabulary.background else []
-    return [*background, *(entry.prompts for entry in vocabulary.classes)]

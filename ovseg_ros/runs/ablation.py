@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method
 from ovseg_ros.clipseg.attention import READINGS, SELF_TERMS
+from ovseg_ros.clipseg.methods import layers_of
 
 LAM = (0.0, 0.25, 0.75, 1.0)
 GAMMA = (1.0, 2.0, 5.0, 10.0)
@@ -20,6 +21,7 @@ def variants(depth: int, method: Method | None = None) -> list[Method]:
     method = method or METHODS["clipseg"]
     coherence = method.coherence or Coherence()
     deep = method.deep or Deep()
+    layers = layers_of(method, depth)
 
     def named(name: str, **settings: object) -> Method:
         return method.with_settings(name=name, **settings)
@@ -35,8 +37,8 @@ def variants(depth: int, method: Method | None = None) -> list[Method]:
         named("neither CERA nor DSI", coherence=None, deep=None),
         named("CERA alone", deep=None),
         named("DSI alone", coherence=None),
-        *(cera(f"M {a}-{b}", layers=(a, b)) for a, b in _windows(method.coherence_layers(depth), depth)),
-        *(dsi(f"D {a}-{b}", layers=(a, b)) for a, b in _windows(method.deep_layers(depth), depth)),
+        *(cera(f"M {a}-{b}", layers=(a, b)) for a, b in _windows(layers.coherence, depth)),
+        *(dsi(f"D {a}-{b}", layers=(a, b)) for a, b in _windows(layers.deep, depth)),
         *(cera(f"lambda {value:g}", lam=value) for value in LAM if value != coherence.lam),
         *(cera(f"gamma {value:g}", gamma=value) for value in GAMMA if value != coherence.gamma),
         *(cera(f"beta {value:g}", beta=value) for value in BETA if value != coherence.beta),

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from ovseg_ros.clipseg import Classifier, Method, Segmenter
 from ovseg_ros.clipseg.labelling import labels_and_confidence
-from ovseg_ros.clipseg.last_block import features_after, walk
+from ovseg_ros.clipseg.last_block import features_after, rewrites_all_blocks, run_blocks
 from ovseg_ros.clipseg.peak_memory import start_peak
 from ovseg_ros.clipseg.runtime import device_errors
 
@@ -95,14 +95,14 @@ class SharedContest:
             shared_peak, start = start_peak(self._model.device), time.perf_counter()
             pixels = self._segmenter.prepare([image], plan.size)
             prepared = self._clock()
-            blocks = walk(backbone, pixels, self._methods)
+            blocks = run_blocks(backbone, pixels, self._methods)
             walked = self._clock()
             shared_mb = shared_peak()
             count = len(self._methods)
             found = {}
             for place in ((self._turn + step) % count for step in range(count)):
                 method, peak, begin = self._methods[place], start_peak(self._model.device), self._clock()
-                features = features_after(backbone, blocks, method, plan.grid)
+                features = features_after(backbone, blocks, method)
                 scores = self._classifier.scores(features, self._segmenter.logit_scale).transpose(1, 2)
                 labels, _ = labels_and_confidence(
                     scores.unflatten(-1, plan.grid).contiguous(),
@@ -111,7 +111,7 @@ class SharedContest:
                     self._classifier.thresholds,
                 )
                 array = labels[0].cpu().numpy()
-                shared = (prepared if method.walks_alone else walked) - start
+                shared = (prepared if rewrites_all_blocks(method) else walked) - start
                 mb = max((value for value in (shared_mb, peak()) if value is not None), default=None)
                 found[place] = Labelled(array, 1e3 * (shared + self._clock() - begin), mb)
         return [found[place] for place in range(count)]

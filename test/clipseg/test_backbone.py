@@ -38,9 +38,11 @@ def test_blocks_equal_open_clips_intermediates(variant: str, quick_gelu: bool) -
         images, output_fmt="NLC", intermediates_only=True, output_extra_tokens=True
     )
     mine = Backbone(visual).blocks(images, keep=(1, 2, 3))
-    assert sorted(mine.patches) == [1, 2, 3]
-    for number, tokens in mine.patches.items():
-        torch.testing.assert_close(tokens, theirs["image_intermediates"][number - 1], rtol=0, atol=1e-6)
+    assert sorted(mine.tokens) == [1, 2, 3]
+    for number, tokens in mine.tokens.items():
+        torch.testing.assert_close(
+            tokens[:, 1:], theirs["image_intermediates"][number - 1], rtol=0, atol=1e-6
+        )
     torch.testing.assert_close(mine.last[:, :1], theirs["image_intermediates_prefix"][2], rtol=0, atol=1e-6)
 
 

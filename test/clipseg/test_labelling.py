@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg import labelling, native
+from ovseg_ros.clipseg import labelling
+from ovseg_ros.clipseg.cpu import labelling as compiled
 from ovseg_ros.clipseg.labelling import class_probability, labels_and_confidence, mean_value
 
 Label = Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -18,7 +19,7 @@ Label = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 INTERPRETED = """
 import torch
 from test_labelling import check, random_case
-from ovseg_ros.clipseg import fused
+from ovseg_ros.clipseg.cuda.labelling import label as label_by_kernel
 
 def label(scores, size, ids, thresholds):
     labels = torch.full((len(scores), *size), 77, dtype=torch.uint8)
@@ -26,7 +27,7 @@ def label(scores, size, ids, thresholds):
     room = torch.nan * torch.ones(len(scores), scores.shape[1] + 3, *scores.shape[2:])
     room[:, :-3] = scores  # places without a class are never read
     room = room.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-    fused.label(room[:, :-3], ids, thresholds, labels, confidence)
+    label_by_kernel(room[:, :-3], ids, thresholds, labels, confidence)
     return labels, confidence
 
 sizes = [(1, (1, 1), (1, 1)), (2, (3, 4), (17, 31)), (40, (4, 3), (30, 29)), (254, (2, 3), (20, 24))]
@@ -62,9 +63,9 @@ def check(
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Both ways that a CPU has."""
     if request.param == "tiles":
-        monkeypatch.setattr(native, "available", lambda: False)
-    elif not native.available():
-        pytest.skip(f"{native.LIBRARY.name} was not built: install the package (pip install -e .)")
+        monkeypatch.setattr(compiled, "available", lambda: False)
+    elif not compiled.available():
+        pytest.skip(f"{compiled.LIBRARY.name} was not built: install the package (pip install -e .)")
     return request.param
 
 
@@ -75,16 +76,16 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     grid=st.tuples(st.integers(1, 7), st.integers(1, 7)),
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     tile=st.sampled_from([1, 64, 1000, 1 << 20]),
-    compiled=st.booleans(),
+    use_library=st.booleans(),
 )
 def test_pieces_equal_the_whole(
-    seed: int, classes: int, grid: tuple[int, int], size: tuple[int, int], tile: int, compiled: bool
+    seed: int, classes: int, grid: tuple[int, int], size: tuple[int, int], tile: int, use_library: bool
 ) -> None:
     scores, ids, thresholds = random_case(seed, classes, grid)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labelling, "TILE_ELEMENTS", tile)
-        if not compiled:
-            patch.setattr(native, "available", lambda: False)
+        if not use_library:
+            patch.setattr(compiled, "available", lambda: False)
         check(labels_and_confidence, scores, ids, thresholds, size)
         single = class_probability(scores[0], size, classes - 1)
         mean = mean_value(scores[0], size, 254 * thresholds)

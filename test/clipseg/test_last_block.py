@@ -15,7 +15,7 @@ from .test_backbone import VARIANTS, make_clip
 CERA = {"coherence": Coherence(), "self_term": "kk"}
 
 CHOOSING = {"scclip", "rfclip"}
-"""Peers that choose patches to repair: a choice can tip over with the last bit, so half precision differs."""
+"""Baselines that choose patches to repair: a choice can tip over with the last bit, so half differs."""
 
 CASES = {
     "clipseg": METHODS["clipseg"],
@@ -48,7 +48,7 @@ def test_features_equal_the_float64_twin(case: str, variant: str) -> None:
     exact = copy.deepcopy(visual).double()
     blocks = Backbone(exact).blocks(images.double(), keep=(1, 2, 3))
     for image in range(2):
-        tokens = {number: x[image] for number, x in blocks.patches.items()}
+        tokens = {number: x[image, 1:] for number, x in blocks.tokens.items()}
         tokens[3] = blocks.last[image, 1:]
         expected = twin.features(exact, tokens, method)
         torch.testing.assert_close(mine[image].double(), expected, rtol=0, atol=2e-5)
@@ -61,7 +61,7 @@ def test_vanilla_equals_open_clips_own_patch_tokens(variant: str) -> None:
     images = torch.randn(2, 3, *visual.image_size)
     _, theirs = visual(images)
     backbone = Backbone(visual)
-    y = last_block(backbone, backbone.blocks(images), METHODS["vanilla"], visual.grid_size)
+    y = last_block(backbone, backbone.blocks(images), METHODS["vanilla"])
     torch.testing.assert_close(backbone.post_norm(y), theirs, rtol=0, atol=1e-5)
 
 
@@ -73,7 +73,7 @@ def test_vanilla_of_a_published_architecture_equals_open_clip() -> None:
     with torch.no_grad():
         _, theirs = visual(images)
         backbone = Backbone(visual)
-        y = last_block(backbone, backbone.blocks(images), METHODS["vanilla"], visual.grid_size)
+        y = last_block(backbone, backbone.blocks(images), METHODS["vanilla"])
     torch.testing.assert_close(backbone.post_norm(y), theirs, rtol=0, atol=1e-4)
 
 
@@ -82,10 +82,10 @@ def test_switches_of_residual_and_mlp() -> None:
     backbone = Backbone(visual)
     blocks = backbone.blocks(torch.randn(1, 3, 64, 48))
     entered = blocks.last[:, 1:]
-    bare = last_block(backbone, blocks, Method("m", "kk"), (4, 3))
-    with_residual = last_block(backbone, blocks, Method("m", "kk", residual=True), (4, 3))
+    bare = last_block(backbone, blocks, Method("m", "kk"))
+    with_residual = last_block(backbone, blocks, Method("m", "kk", residual=True))
     torch.testing.assert_close(with_residual, entered + bare)
-    with_both = last_block(backbone, blocks, Method("m", "kk", residual=True, mlp=True), (4, 3))
+    with_both = last_block(backbone, blocks, Method("m", "kk", residual=True, mlp=True))
     torch.testing.assert_close(with_both, with_residual + backbone.block(backbone.depth).mlp(with_residual))
 
 

@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 
 from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method, MethodConfig, ModelError
-from ovseg_ros.clipseg.methods import CrossCorrelation, find_method
-from ovseg_ros.clipseg.peer_settings import ParallelPath
+from ovseg_ros.clipseg.baselines.gem import ParallelPath
+from ovseg_ros.clipseg.methods import CrossCorrelation, find_method, layers_of
 from ovseg_ros.config import options_of
 
 
@@ -14,13 +14,13 @@ from ovseg_ros.config import options_of
 )
 def test_layers_follow_the_models_depth(depth: int, coherence: tuple, deep: tuple) -> None:
     method = METHODS["clipseg"]
-    assert method.coherence_layers(depth) == tuple(range(coherence[0], coherence[1] + 1))
-    assert method.deep_layers(depth) == tuple(range(deep[0], deep[1] + 1))
+    assert layers_of(method, depth).coherence == tuple(range(coherence[0], coherence[1] + 1))
+    assert layers_of(method, depth).deep == tuple(range(deep[0], deep[1] + 1))
 
 
 @pytest.mark.parametrize("depth", range(2, 50))
 def test_every_depth_has_layers_before_the_last_block(depth: int) -> None:
-    for layers in (METHODS["clipseg"].coherence_layers(depth), METHODS["clipseg"].deep_layers(depth)):
+    for layers in (layers_of(METHODS["clipseg"], depth).coherence, layers_of(METHODS["clipseg"], depth).deep):
         assert layers
         assert min(layers) >= 1
         assert max(layers) < depth
@@ -29,12 +29,12 @@ def test_every_depth_has_layers_before_the_last_block(depth: int) -> None:
 @pytest.mark.parametrize("depth", range(2, 50))
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_blocks_that_the_model_has(name: str, depth: int) -> None:
-    kept = METHODS[name].kept_blocks(depth)
+    kept = layers_of(METHODS[name], depth).kept
     assert kept <= set(range(depth))
 
 
 def test_kept_blocks_of_twelve() -> None:
-    kept = {name: sorted(method.kept_blocks(12)) for name, method in METHODS.items()}
+    kept = {name: sorted(layers_of(method, 12).kept) for name, method in METHODS.items()}
     assert kept == {
         "vanilla": [],
         "maskclip": [],
@@ -52,7 +52,7 @@ def test_kept_blocks_of_twelve() -> None:
 def test_layers_outside_the_model_are_refused() -> None:
     method = METHODS["clipseg"].with_settings(deep=Deep(layers=(20, 22)))
     with pytest.raises(ModelError, match=r"deep layers 20-22 .* 12 blocks"):
-        method.deep_layers(12)
+        layers_of(method, 12)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_layers_outside_the_model_are_refused() -> None:
         ({"deep": Deep(kind="zz")}, "integration"),
         ({"cross": CrossCorrelation()}, "class token"),
         ({"cross": CrossCorrelation(lam=2.0), "cls": True}, "lam"),
-        ({"peer": ParallelPath(), "residual": True}, "by default"),
-        ({"peer": ParallelPath(), "self_term": "kk"}, "by default"),
+        ({"rule": ParallelPath(), "residual": True}, "at their defaults"),
+        ({"rule": ParallelPath(), "self_term": "kk"}, "at their defaults"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict, word: str) -> None:

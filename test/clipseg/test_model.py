@@ -2,6 +2,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import open_clip
 import pytest
@@ -19,7 +20,13 @@ from ovseg_ros.clipseg import (
     runtime,
 )
 from ovseg_ros.clipseg.errors import DeviceLost, OutOfMemory
-from ovseg_ros.clipseg.runtime import device_errors, multiplies_bfloat16, resolve_device, resolve_precision
+from ovseg_ros.clipseg.runtime import (
+    can_multiply_bfloat16,
+    device_errors,
+    has_bfloat16_instructions,
+    resolve_device,
+    resolve_precision,
+)
 
 
 @pytest.fixture
@@ -190,39 +197,52 @@ def test_unknown_devices_are_refused(name: str) -> None:
 
 def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.setattr(runtime, "multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(runtime, "can_multiply_bfloat16", lambda: True)
+    monkeypatch.setattr(runtime, "has_bfloat16_instructions", lambda: False)
     assert resolve_precision("auto", cpu) == torch.float32
-    monkeypatch.setattr(runtime, "multiplies_bfloat16", lambda: True)
+    assert resolve_precision("bfloat16", cpu) == torch.bfloat16
+    monkeypatch.setattr(runtime, "has_bfloat16_instructions", lambda: True)
     assert resolve_precision("auto", cpu) == torch.bfloat16
     assert resolve_precision("auto", torch.device("cuda")) == torch.float16
-    assert resolve_precision("bfloat16", cpu) == torch.bfloat16
     with pytest.raises(ModelError, match="float32"):
         resolve_precision("float16", cpu)
     with pytest.raises(ModelError, match="float8"):
         resolve_precision("float8", cpu)
 
 
+def test_bfloat16_is_refused_where_the_processor_cannot_multiply_it(
+    tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "can_multiply_bfloat16", lambda: False)
+    with pytest.raises(ModelError, match=r"bfloat16 needs a CPU with AVX-512 .* use float32"):
+        load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="bfloat16"))
+    assert resolve_precision("bfloat16", torch.device("cuda")) == torch.bfloat16
+
+
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("answers", "multiplies", "has_instructions"),
     [
-        ("flags\t\t: fpu avx512f avx512_bf16 gfni", True),
-        ("flags\t\t: fpu amx_bf16 amx_tile", True),
-        ("flags\t\t: fpu avx2 avx512f avx512_bf16x", False),
-        ("vendor_id : x\nFeatures : asimd bf16", False),
-        ("", False),
-        (None, False),
+        ({"_is_mkldnn_bf16_supported": True, "_is_avx512_bf16_supported": True}, True, True),
+        ({"_is_mkldnn_bf16_supported": True, "_is_amx_tile_supported": True}, True, True),
+        ({"_is_mkldnn_bf16_supported": True, "_is_avx512_bf16_supported": False}, True, False),
+        ({"_is_mkldnn_bf16_supported": False, "_is_avx512_bf16_supported": True}, False, False),
+        ({}, False, False),  # a build of torch that cannot tell
     ],
 )
-def test_processors_that_multiply_bfloat16(tmp_path: Path, flags: str | None, expected: bool) -> None:
-    file = tmp_path / "cpuinfo"
-    if flags is not None:
-        file.write_text(f"processor\t: 0\n{flags}\n\nprocessor\t: 1\n{flags}\n")
-    assert multiplies_bfloat16(file) is expected
+def test_the_processor_is_asked_what_it_multiplies(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, bool], multiplies: bool, has_instructions: bool
+) -> None:
+    asked = SimpleNamespace(**{name: lambda answer=answer: answer for name, answer in answers.items()})
+    monkeypatch.setattr(runtime.torch.ops, "mkldnn", asked)
+    monkeypatch.setattr(runtime.torch, "cpu", asked)
+    monkeypatch.setattr(runtime, "can_multiply_bfloat16", can_multiply_bfloat16.__wrapped__)
+    assert can_multiply_bfloat16.__wrapped__() is multiplies
+    assert has_bfloat16_instructions.__wrapped__() is has_instructions
 
 
 def test_packing_takes_the_blocks_over(tiny_model_dir: Path) -> None:
     packed = load_model(ModelConfig(str(tiny_model_dir), device="cpu"))
-    plain = load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="bfloat16"), packed=False)
+    plain = load_model(ModelConfig(str(tiny_model_dir), device="cpu"), packed=False)
     assert len(packed.clip.visual.transformer.resblocks) == 0
     assert len(plain.clip.visual.transformer.resblocks) == packed.backbone.depth == 12
     assert packed.parameters == plain.parameters

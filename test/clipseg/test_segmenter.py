@@ -25,6 +25,7 @@ from ovseg_ros.clipseg import (
     load_segmenter,
 )
 from ovseg_ros.clipseg.last_block import dense_features
+from ovseg_ros.clipseg.runtime import can_multiply_bfloat16
 from ovseg_ros.config import ConfigError, from_values
 from ovseg_ros.vocabulary import VocabularyBuilder
 from ovseg_ros.vocabulary.config import VocabularyConfig
@@ -177,6 +178,7 @@ def test_packed_labels_equal_the_plain_ones(tiny_model_dir: Path) -> None:
     assert gap < 0.01
 
 
+@pytest.mark.skipif(not can_multiply_bfloat16(), reason="this CPU cannot multiply bfloat16")
 def test_bfloat16_labels_equal_the_plain_ones_on_photographs(photo_mini_dir: Path, shared_data: Path) -> None:
     fast, plain = (
         Segmenter(
@@ -454,10 +456,13 @@ def test_a_batch_of_cameras_keeps_them_apart(segmenter: Segmenter, image: np.nda
         for one, frame, smoother in zip(together, pair, single, strict=False):
             apart = segmenter.segment(frame, chosen, smoothing=SmoothingState(smoother, stamp))
             torch.testing.assert_close(one.scores.softmax(0), apart.scores.softmax(0), rtol=0, atol=1e-4)
-        torch.testing.assert_close(together[2].scores, segmenter.segment(image, chosen).scores)
+        # The images of a batch have fewer threads each, and in what order a product is summed up depends on
+        # their number and on the processor: the cosines agree to float32's rounding over all blocks.
+        alone, close = segmenter.segment(image, chosen).scores, 1e-5 * segmenter.logit_scale
+        torch.testing.assert_close(together[2].scores, alone, rtol=0, atol=close)
 
 
-def test_without_moments_nothing_is_remembered(segmenter: Segmenter, image: np.ndarray) -> None:
+def test_without_smoothing_states_nothing_is_remembered(segmenter: Segmenter, image: np.ndarray) -> None:
     chosen, smoother = classifier(segmenter, "car", "dog", "tree"), Smoother(0.3)
     first, *rest = stream(image, 4)
     segmenter.segment(first, chosen, smoothing=SmoothingState(smoother, 0))

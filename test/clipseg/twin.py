@@ -1,12 +1,15 @@
 """The method written slowly and obviously in float64, to hold the engine against.
 
-Nothing of the engine is used: loops over images, heads, patches and blocks, plain sums and explicit maps.
+Of the engine only the choice of layers is used: loops over images, heads, patches and blocks, plain sums and
+explicit maps.
 """
 
 import math
 
 import torch
 from torch import Tensor
+
+from ovseg_ros.clipseg.methods import layers_of
 
 
 def unit(x: Tensor) -> Tensor:
@@ -129,7 +132,7 @@ def features(visual: torch.nn.Module, tokens: dict[int, Tensor], method) -> Tens
     x = layer_norm(tokens[depth - 1], block.ln_1)
     q, k, v = x @ w_q.T + b_q, x @ w_k.T + b_k, x @ w_v.T + b_v
     if method.deep is not None:
-        layers = method.deep_layers(depth)
+        layers = layers_of(method, depth).deep
         normed = sum(layer_norm(tokens[layer], block.ln_1) for layer in layers) / len(layers)
         v = integrated(v, normed @ w_v.T + b_v, method.deep.alpha, method.deep.kind)
     outputs = []
@@ -138,7 +141,7 @@ def features(visual: torch.nn.Module, tokens: dict[int, Tensor], method) -> Tens
         if method.coherence is None:
             outputs.append(self_map(q[:, part], k[:, part], v[:, part], method.self_term) @ v[:, part])
         else:
-            s = coherence([tokens[layer] for layer in method.coherence_layers(depth)])
+            s = coherence([tokens[layer] for layer in layers_of(method, depth).coherence])
             z = enhancement(s, method.coherence.gamma, method.coherence.beta)
             c = method.coherence
             outputs.append(

@@ -3,6 +3,7 @@ from dataclasses import fields
 import pytest
 
 from ovseg_ros.clipseg import METHODS, Method
+from ovseg_ros.clipseg.methods import layers_of
 from ovseg_ros.runs.ablation import variants
 
 
@@ -12,7 +13,7 @@ def test_every_variant_has_a_name_of_its_own_and_blocks_that_the_model_has(depth
     assert found[0] == METHODS["clipseg"]
     assert len({method.name for method in found}) == len(found)
     for method in found:
-        assert method.kept_blocks(depth) <= set(range(depth))
+        assert layers_of(method, depth).kept <= set(range(depth))
 
 
 def test_variants_of_twelve_blocks() -> None:

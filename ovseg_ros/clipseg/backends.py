@@ -1,0 +1,157 @@
+"""How a batch goes through the model on each kind of device."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from ovseg_ros.clipseg.classifier import Classifier
+from ovseg_ros.clipseg.cuda.graphs import CapturedPass
+from ovseg_ros.clipseg.cuda.transfer import BatchOutput, Transfer
+from ovseg_ros.clipseg.errors import ModelError
+from ovseg_ros.clipseg.labelling import labels_and_confidence
+from ovseg_ros.clipseg.resolution import Resolution, make_room
+from ovseg_ros.clipseg.smoothing import SmoothingState
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images that go through the model together, and what is done with them.
+
+    Attributes:
+        images: of one size.
+        classifier: the words.
+        resolution: the working size.
+        size: height and width of the labels.
+        forward: images on the device, ``b H W 3`` uint8, to features ``b n e``.
+        scale: factor on the cosines.
+        smoothing: the state of each image whose scores are smoothed, None for others; empty: none is.
+
+    Raises:
+        ModelError: an image that is not uint8 of three channels, or sizes or states that do not fit.
+    """
+
+    images: Sequence[UInt8[np.ndarray, "H W 3"]]
+    classifier: Classifier
+    resolution: Resolution
+    size: tuple[int, int]
+    forward: Callable[[Tensor], Tensor]
+    scale: float
+    smoothing: Sequence[SmoothingState | None] = ()
+
+    def __post_init__(self) -> None:
+        for image in self.images:
+            fits = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+            if not fits or image.shape != self.images[0].shape:
+                raise ModelError(
+                    f"image is {image.dtype} of shape {image.shape}; expected uint8, height x width x 3, "
+                    "and one size in a batch"
+                )
+        if self.smoothing and len(self.smoothing) != len(self.images):
+            raise ModelError(
+                f"{len(self.smoothing)} smoothing states came with {len(self.images)} images; expected one "
+                "for each"
+            )
+
+    def output(self, features: Tensor, scores: Tensor) -> BatchOutput:
+        """Labels and confidence from the scores of the patches, ``b n k``."""
+        grid_scores = scores.unflatten(1, self.resolution.grid).permute(0, 3, 1, 2)
+        if any(self.smoothing):
+            grid_scores = torch.stack(
+                [
+                    one if state is None else state.smoother(one, image, state.stamp_ns, self.classifier)
+                    for one, image, state in zip(grid_scores, self.images, self.smoothing, strict=True)
+                ]
+            )
+        labels, confidence = labels_and_confidence(
+            grid_scores, self.size, self.classifier.ids, self.classifier.thresholds
+        )
+        return BatchOutput(features, grid_scores, labels, confidence)
+
+
+class PendingBatch(NamedTuple):
+    """A batch under way: its output on the device, and how to wait for labels and confidence on the host."""
+
+    output: BatchOutput
+    finish: Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+class Backend(Protocol):
+    """Runs batches; at most two are under way at a time."""
+
+    def start(self, batch: Batch) -> PendingBatch:
+        """Begin a batch."""
+
+
+class CpuBackend:
+    """On the CPU: done when started.
+
+    The images of a batch run side by side, each on its share of the threads: threads that work on one image
+    wait for each other at every operation.
+    """
+
+    def start(self, batch: Batch) -> PendingBatch:
+        threads = torch.get_num_threads()
+        if len(batch.images) == 1 or threads == 1:
+            found = [self._scored(batch, image) for image in batch.images]
+        else:
+            share = max(1, threads // len(batch.images))
+            try:
+                found = list(_workers(threads).map(partial(self._on_threads, batch, share), batch.images))
+            finally:
+                torch.set_num_threads(threads)  # part of what the workers set is the whole process's
+        features, scores = map(torch.cat, zip(*found, strict=True))
+        output = batch.output(features, scores)
+        return PendingBatch(output, lambda: (output.labels.numpy(), output.confidence.numpy()))
+
+    def _on_threads(self, batch: Batch, threads: int, image: np.ndarray) -> tuple[Tensor, Tensor]:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            return self._scored(batch, image)
+
+    def _scored(self, batch: Batch, image: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Features and scores of one image, as a batch."""
+        if not image.flags.writeable:  # torch warns of views on read-only message buffers
+            image = image.copy()
+        features = batch.forward(torch.from_numpy(np.ascontiguousarray(image[None])))
+        return features, batch.classifier.scores(features, batch.scale)
+
+
+class CudaBackend:
+    """On CUDA: one captured pass per size, and pinned memory for two batches at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool = torch.cuda.graph_pool_handle()
+        self._captured: dict[tuple[object, ...], CapturedPass] = {}
+        self._transfers: dict[tuple[object, ...], list[Transfer]] = {}
+
+    def start(self, batch: Batch) -> PendingBatch:
+        shape = (len(batch.images), *batch.images[0].shape)
+        key = (shape, batch.size)
+        if key not in self._transfers:
+            make_room(self._transfers)
+            self._transfers[key] = [Transfer(shape, batch.size, self._device) for _ in range(2)]
+        pair = self._transfers[key]
+        pair.reverse()
+        return PendingBatch(pair[0].start(batch.images, partial(self._compute, batch)), pair[0].finish)
+
+    def _compute(self, batch: Batch, images: Tensor) -> BatchOutput:
+        key = (tuple(images.shape), batch.resolution.size)
+        if key not in self._captured or not self._captured[key].fits(batch.classifier):
+            make_room(self._captured)
+            self._captured[key] = CapturedPass(
+                batch.forward, images, batch.classifier, batch.scale, self._pool
+            )
+        return batch.output(*self._captured[key].run(images, batch.classifier))
+
+
+@cache
+def _workers(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="ovseg-batch")
