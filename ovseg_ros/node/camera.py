@@ -1,68 +1,70 @@
-"""One camera: its subscriptions, its newest frame, and its outputs."""
+"""One camera: its topics, its subscriptions, its newest frame, its outputs, and hints where nothing comes."""
 
 import threading
 import time
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ovseg_ros.images.codec import decode_compressed, decode_image
-from ovseg_ros.node.camera_names import input_name, output_prefix
 from ovseg_ros.node.depth import DepthBuffer, stamp_of
-from ovseg_ros.node.frame_slot import Frame, FrameSlot
-from ovseg_ros.node.newest_frame import NewestFrame
-from ovseg_ros.node.publishers import CameraOutputs
-from ovseg_ros.node.settings import InputSettings
-from ovseg_ros.node.stamps import StampWatch
+from ovseg_ros.node.frames import ArrivedFrame
+from ovseg_ros.node.locate import NewestFrame
+from ovseg_ros.node.outputs import CameraOutputs
+from ovseg_ros.node.settings import InputConfig
 from ovseg_ros.node.statistics import FrameStatistics
+from ovseg_ros.node.worker import FrameSlot
+
+if TYPE_CHECKING:
+    from ovseg_ros.clipseg import SmoothingState
 
 TRANSPORTS = {"raw": (Image, decode_image), "compressed": (CompressedImage, decode_compressed)}
+TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 
 
-class Camera:
+class CameraInput:
     """A camera's way in (`open`, `close`; executor thread), its `outputs`, and what became of its frames.
 
-    Everything that is kept from one frame of a camera to its next lives here: with smoothing, the last one's
-    `moment` of `engine.Setup`. `name` is empty for the only camera of a node.
+    Everything that is kept from one frame of a camera to its next is here: with smoothing, the `smoothing` of
+    the last one. `name` is empty for the only camera of a node.
     """
 
     def __init__(self, node: Node, wake: threading.Condition, name: str) -> None:
         self.name = name
         self._node = node
         self._subscriptions: list[Subscription] = []
-        self.slot = FrameSlot(wake)
+        self.slot: FrameSlot[ArrivedFrame] = FrameSlot(wake)
         self.depths = DepthBuffer()
-        self.newest = NewestFrame(received=lambda: self.slot.counts[0])
-        self.outputs = CameraOutputs(node, output_prefix(name))
-        self.stamps = StampWatch()
-        self.moment: Any = None
+        self.newest = NewestFrame(self.slot)
+        self.outputs = CameraOutputs(node, f"~/{name}/" if name else "~/")
+        self.smoothing: SmoothingState | None = None
         self.statistics = FrameStatistics()
         self.camera_info: CameraInfo | None = None
         self.qos_mismatches: Counter[str] = Counter()
         self.decode = decode_image
 
-    def open(self, settings: InputSettings) -> None:
+    def open(self, config: InputConfig) -> None:
         """Subscribe."""
-        message_type, self.decode = TRANSPORTS[settings.transport]
-        self.stamps.reset()
-        self.moment = None
-        self.statistics.restart_windows()
-        topic = image_topic(self._node, settings.transport, self.name)
-        profile = QoSProfile(depth=1, reliability=ReliabilityPolicy[settings.reliability.upper()])
+        message_type, self.decode = TRANSPORTS[config.transport]
+        self.smoothing = None
+        self.statistics.opened()
+        topic = image_topic(self._node, config.transport, self.name)
+        profile = QoSProfile(depth=1, reliability=ReliabilityPolicy[config.reliability.upper()])
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
         self._subscriptions = [
             self._node.create_subscription(
                 message_type, topic, self._on_image, profile, event_callbacks=events
             ),
             self._node.create_subscription(
-                CameraInfo, input_name(self.name, "camera_info"), self._on_camera_info, profile
+                CameraInfo, _input_name(self.name, "camera_info"), self._on_camera_info, profile
             ),
-            self._node.create_subscription(Image, input_name(self.name, "depth"), self.depths.put, profile),
+            self._node.create_subscription(Image, _input_name(self.name, "depth"), self.depths.put, profile),
         ]
 
     def close(self) -> None:
@@ -78,12 +80,12 @@ class Camera:
     def _on_image(self, message: Image | CompressedImage) -> None:
         self.statistics.arrived()
         self.depths.expect(stamp_of(message))
-        self.slot.put(Frame(message, time.monotonic()))
+        self.slot.put(ArrivedFrame(message, time.monotonic()))
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         self.camera_info = info
 
-    def _on_incompatible_qos(self, event: Any) -> None:
+    def _on_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.qos_mismatches[policy] += event.total_count_change
         images = f"images of {self.name}" if self.name else "images"
@@ -99,7 +101,7 @@ def image_topic(node: Node, transport: str, camera: str) -> str:
     As image_transport does it, compressed images come from the name that `image` is remapped to, with
     "/compressed" behind it, unless `image/compressed` itself is remapped.
     """
-    plain, compressed = input_name(camera, "image"), input_name(camera, "image/compressed")
+    plain, compressed = _input_name(camera, "image"), _input_name(camera, "image/compressed")
     if transport == "raw":
         return node.resolve_topic_name(plain)
     resolved = node.resolve_topic_name(compressed)
@@ -110,5 +112,47 @@ def image_topic(node: Node, transport: str, camera: str) -> str:
 
 def input_topics(node: Node, transport: str, camera: str) -> list[str]:
     """The full names of all topics that a camera reads."""
-    others = [node.resolve_topic_name(input_name(camera, name)) for name in ("camera_info", "depth")]
+    others = [node.resolve_topic_name(_input_name(camera, name)) for name in ("camera_info", "depth")]
     return [image_topic(node, transport, camera), *others]
+
+
+def missing_publisher_hints(node: Node, transport: str, cameras: Sequence[str]) -> list[str]:
+    """What to say of each camera that nothing publishes images for: which image topics there are.
+
+    Users remap names that do not exist, and get silence.
+    """
+    topics = {camera: image_topic(node, transport, camera) for camera in cameras}
+    silent = {camera: topic for camera, topic in topics.items() if node.count_publishers(topic) == 0}
+    taken = set(topics.values()) - set(silent.values())
+    return [_hint(node, transport, camera, topic, taken) for camera, topic in silent.items()]
+
+
+def _hint(node: Node, transport: str, camera: str, topic: str, taken: set[str]) -> str:
+    there = {name: _published(node, kind, taken) for name, kind in TYPES.items()}
+    text = f"nothing publishes on {topic}"
+    if there[transport]:
+        example = there[transport][0].removesuffix("/compressed")
+        remapping = f"{_input_name(camera, 'image')}:={example}"
+        return f"{text}; there are: {', '.join(there[transport])}. Remap with --ros-args -r {remapping}"
+    other = "compressed" if transport == "raw" else "raw"
+    if there[other]:
+        return f"{text}; there are {other} images: {', '.join(there[other])}. Set input.transport to {other}"
+    return f"{text}, and there is no other image topic: is the camera running?"
+
+
+def _published(node: Node, kind: str, taken: set[str]) -> list[str]:
+    """The topics of a type that others publish, without those that a camera of this node already reads."""
+    own = node.get_fully_qualified_name() + "/"
+    return [
+        name
+        for name, types in node.get_topic_names_and_types()
+        if kind in types
+        and not name.startswith(own)
+        and name not in taken
+        and node.count_publishers(name) > 0
+    ]
+
+
+def _input_name(camera: str, name: str) -> str:
+    """The name of one of a camera's inputs, before it is remapped: `image`, or `front/image`."""
+    return f"{camera}/{name}" if camera else name

@@ -2,17 +2,22 @@
 
 import copy
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ovseg_ros.images.codec import ImageError
 from ovseg_ros.images.geometry import Calibration, GeometryError
 
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
+
 _ASPECT_TOLERANCE = 0.01
 
 
-def scale_camera_info(info: Any, width: int, height: int, image_size: tuple[int, int] | None = None) -> Any:
+def scale_camera_info(
+    info: "CameraInfo", width: int, height: int, image_size: tuple[int, int] | None = None
+) -> "CameraInfo":
     """A copy of a sensor_msgs/CameraInfo for a mask of `width` x `height` pixels.
 
     `image_size` is the (width, height) of the image that the mask was made from; where None, the mask's own.
@@ -60,7 +65,7 @@ def scale_camera_info(info: Any, width: int, height: int, image_size: tuple[int,
 
 
 def calibration(
-    info: Any, width: int, height: int, image_size: tuple[int, int], *, rectified: bool = False
+    info: "CameraInfo", width: int, height: int, image_size: tuple[int, int], *, rectified: bool = False
 ) -> Calibration:
     """How the camera sees, in pixels of a mask of `width` x `height` that was made from its image.
 
@@ -104,14 +109,14 @@ def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int], 
         )
 
 
-def _scales(info: Any, width: int, height: int, image_size: tuple[int, int]) -> tuple[float, float]:
+def _scales(info: "CameraInfo", width: int, height: int, image_size: tuple[int, int]) -> tuple[float, float]:
     """From pixels of the image that `info` describes to those of a mask of the image."""
     full_width, full_height = _image_size(info)
     check_aspect("camera_info describes an image", (full_width, full_height), image_size, "camera_info_size")
     return width / full_width, height / full_height
 
 
-def _check_values(info: Any) -> None:
+def _check_values(info: "CameraInfo") -> None:
     if not (np.isfinite(info.k).all() and np.isfinite(info.p).all()):
         raise ImageError("camera_info_values", "camera_info has values in K or P that are not finite")
     roi = info.roi
@@ -124,7 +129,7 @@ def _check_values(info: Any) -> None:
         )
 
 
-def _image_size(info: Any) -> tuple[int, int]:
+def _image_size(info: "CameraInfo") -> tuple[int, int]:
     """Width and height of the image that `info` describes: its roi, or all of it, after binning."""
     width, height = info.roi.width or info.width, info.roi.height or info.height
     return max(1, width // (info.binning_x or 1)), max(1, height // (info.binning_y or 1))

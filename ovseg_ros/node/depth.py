@@ -4,15 +4,18 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ovseg_ros.images.codec import ImageError, byte_array, check_size
 from ovseg_ros.images.geometry import valid_depth
 
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Image
+
 KEPT = 4
-"""So many of the newest depth images are kept for a colour image that comes after its depth."""
+"""The number of newest depth images that are kept for a colour image that comes after its depth."""
 
 PATIENCE = 0.05
 """Seconds after the arrival of a colour image that its depth is waited for; registering takes some time."""
@@ -24,7 +27,7 @@ _FORMS: dict[str, tuple[np.dtype[Any], int]] = {
 """Type and how many of its units make a metre, by REP 118."""
 
 
-def decode_depth(msg: Any) -> np.ndarray:
+def decode_depth(msg: "Image") -> np.ndarray:
     """The depth of a sensor_msgs/Image (16UC1 in millimetres or 32FC1 in metres) as float32 [H, W] in metres.
 
     NaN where there is no measurement: 0, negative, NaN or infinite.
@@ -67,14 +70,14 @@ class DepthMatch:
     def __init__(self, stamp: int, changed: threading.Condition) -> None:
         self.stamp = stamp
         self._changed = changed
-        self._found: Any = None
+        self._found: Image | None = None
 
-    def offer(self, msg: Any) -> None:
+    def offer(self, msg: "Image") -> None:
         """A depth image that may fit better than that before."""
         if self._found is None or self._distance(msg) < self._distance(self._found):
             self._found = msg
 
-    def get(self, slop: float, deadline: float = 0.0) -> Any:
+    def get(self, slop: float, deadline: float = 0.0) -> "Image":
         """The depth image, if its stamp is within `slop` seconds.
 
         Waits for it until `deadline` (monotonic, seconds) where depth images come at all.
@@ -100,7 +103,7 @@ class DepthMatch:
             )
         return found
 
-    def _distance(self, msg: Any) -> float:
+    def _distance(self, msg: "Image") -> float:
         """Seconds between the two stamps."""
         return abs(stamp_of(msg) - self.stamp) / 1e9
 
@@ -114,11 +117,11 @@ class DepthBuffer:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._newest: deque[Any] = deque(maxlen=KEPT)
+        self._newest: deque[Image] = deque(maxlen=KEPT)
         self._waiting: DepthMatch | None = None
         self._current: DepthMatch | None = None
 
-    def put(self, msg: Any) -> None:
+    def put(self, msg: "Image") -> None:
         """A depth image came."""
         with self._changed:
             self._newest.append(msg)

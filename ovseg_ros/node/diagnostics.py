@@ -1,7 +1,8 @@
 """`/diagnostics`: how the node is, in a sentence and in numbers, once a second."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
@@ -9,25 +10,86 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from ovseg_ros.node.report import Report
-from ovseg_ros.node.specification import Phase
-from ovseg_ros.node.statistics import Percentiles
+from ovseg_ros.node.camera import image_topic
+from ovseg_ros.node.lifecycle import NodePhase, NodeState
+from ovseg_ros.node.statistics import Percentiles, Snapshot
 
 PERIOD = 1.0
 """Seconds between two messages."""
 
 RECENT = 5.0
-"""A rejected, failed or odd frame is a matter of warning for this many seconds."""
+"""Seconds for which a frame that was rejected, failed or had an odd stamp is a warning."""
 
 
-def judge(report: Report) -> tuple[bytes, str]:
-    """Level and message: the gravest thing to tell."""
+@dataclass(frozen=True)
+class CameraReport:
+    """Everything that diagnostics tell of one camera at one moment."""
+
+    phase: NodePhase
+    camera: str = ""
+    frames: Snapshot = field(default_factory=Snapshot)
+    received: int = 0
+    dropped: int = 0
+    image_topic: str = ""
+    publishers: int = 0
+    stale_after: float = 3.0
+    qos_mismatches: Mapping[str, int] = field(default_factory=dict)
+    engine: Mapping[str, str] = field(default_factory=dict)
+    vocabulary_revision: int = 0
+    classes: int = 0
+    shortage: str = ""
+    """What was given up for want of the device's memory."""
+    failure: str = ""
+    """What keeps the node from being configured, or the last change of vocabulary from coming into force."""
+    clock_missing: bool = False
+
+
+def make_reports(node: Node, state: NodeState) -> list[CameraReport]:
+    """One report a camera."""
+    settings, pipeline = state.settings, state.pipeline
+    vocabulary = state.vocabulary.newest if pipeline is None else pipeline.setup.vocabulary.vocabulary
+    sim_time = bool(node.get_parameter("use_sim_time").value)
+    common = CameraReport(
+        phase=state.phase,
+        stale_after=settings.input.stale_after,
+        vocabulary_revision=vocabulary.revision,
+        classes=len(vocabulary.classes),
+        failure=state.failure,
+        clock_missing=sim_time and node.get_clock().now().nanoseconds == 0,
+    )
+    if pipeline is not None:
+        segmenter = pipeline.setup.segmenter
+        common = replace(
+            common,
+            engine=segmenter.description,
+            shortage=segmenter.shortage,
+            failure=pipeline.failure or state.failure,
+        )
+    topics = {name: image_topic(node, settings.input.transport, name) for name in settings.camera_names}
+    reports = [
+        replace(common, camera=name, image_topic=topic, publishers=node.count_publishers(topic))
+        for name, topic in topics.items()
+    ]
+    for place, camera in enumerate(pipeline.cameras if pipeline is not None else ()):
+        received, dropped = camera.slot.counts
+        reports[place] = replace(
+            reports[place],
+            frames=camera.statistics.snapshot(),
+            received=received,
+            dropped=dropped,
+            qos_mismatches=dict(camera.qos_mismatches),
+        )
+    return reports
+
+
+def judge(report: CameraReport) -> tuple[bytes, str]:
+    """Level and message: the most severe condition."""
     frames = report.frames
-    if report.phase is Phase.UNCONFIGURED:
+    if report.phase is NodePhase.UNCONFIGURED:
         if report.failure:
             return DiagnosticStatus.ERROR, f"not configured: {report.failure}"
         return DiagnosticStatus.STALE, "not configured: no model is loaded"
-    if report.phase is Phase.INACTIVE:
+    if report.phase is NodePhase.INACTIVE:
         return DiagnosticStatus.STALE, "inactive: the inputs are closed"
     if frames.failing:
         return DiagnosticStatus.ERROR, f"frames fail: {frames.last_error}"
@@ -39,7 +101,7 @@ def judge(report: Report) -> tuple[bytes, str]:
     return DiagnosticStatus.OK, f"segmenting at {frames.output_rate:.1f} Hz"
 
 
-def _warning(report: Report) -> str:
+def _warning(report: CameraReport) -> str:
     frames = report.frames
     if report.failure:
         return report.failure
@@ -61,14 +123,14 @@ def _warning(report: Report) -> str:
         return f"rejected: {frames.last_rejection}"
     if report.clock_missing:
         return "use_sim_time is true, but nothing publishes /clock"
-    if frames.since_oddity < RECENT:
-        return frames.last_oddity
+    if frames.since_stamp_warning < RECENT:
+        return frames.last_stamp_warning
     if report.shortage:
         return f"the device ran out of memory: {report.shortage}"
     return ""
 
 
-def build_status(node_name: str, report: Report) -> DiagnosticStatus:
+def build_status(node_name: str, report: CameraReport) -> DiagnosticStatus:
     """The status message of `report` for the node of this full name."""
     level, text = judge(report)
     engine = report.engine
@@ -79,7 +141,7 @@ def build_status(node_name: str, report: Report) -> DiagnosticStatus:
     return status
 
 
-def _values(report: Report) -> dict[str, str]:
+def _values(report: CameraReport) -> dict[str, str]:
     frames = report.frames
     values = {
         "state": report.phase.name.lower(),
@@ -90,7 +152,7 @@ def _values(report: Report) -> dict[str, str]:
         "frames received": str(report.received),
         "frames published": str(frames.published),
         "frames dropped": str(report.dropped),
-        "frames unwatched": str(frames.unwatched),
+        "frames skipped, no subscriber": str(frames.skipped),
         "frames rejected": str(sum(frames.rejected.values())),
         "frames failed": str(frames.errors),
         **_percentile_values("latency", frames.latency),
@@ -101,7 +163,11 @@ def _values(report: Report) -> dict[str, str]:
         "last error": frames.last_error or report.failure or "none",
         "last rejection": frames.last_rejection or "none",
     }
-    counted = {"rejected": frames.rejected, "stamp": frames.oddities, "qos mismatch": report.qos_mismatches}
+    counted = {
+        "rejected": frames.rejected,
+        "stamp warning": frames.stamp_warnings,
+        "qos mismatch": report.qos_mismatches,
+    }
     for kind, counts in counted.items():
         values |= {f"{kind}: {reason}": str(count) for reason, count in sorted(counts.items())}
     return values
@@ -115,14 +181,14 @@ def _percentile_values(name: str, values: Percentiles) -> dict[str, str]:
 
 
 class Diagnostics:
-    """Publishes the node's reports, one status a camera. `report()` is called on the executor thread.
+    """Publishes the node's reports, one status a camera.
 
-    Its timer runs on the steady clock: with `use_sim_time` and no `/clock` it must still speak.
+    Its timer runs on the steady clock: with `use_sim_time` and no `/clock` it must still report.
     """
 
-    def __init__(self, node: Node, report: Callable[[], list[Report]]) -> None:
+    def __init__(self, node: Node, state: NodeState) -> None:
         self._node = node
-        self._report = report
+        self._state = state
         profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", profile)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -131,6 +197,7 @@ class Diagnostics:
     def publish(self) -> None:
         """Send the reports of this moment."""
         name = self._node.get_fully_qualified_name()
-        message = DiagnosticArray(status=[build_status(name, report) for report in self._report()])
+        reports = make_reports(self._node, self._state)
+        message = DiagnosticArray(status=[build_status(name, report) for report in reports])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)

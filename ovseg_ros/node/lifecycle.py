@@ -1,34 +1,71 @@
-"""What rclpy's managed nodes lack: transitions that tell why they failed, and one-shot timers."""
+"""How far the node has come, and what rclpy's managed nodes lack: reported failures, and one-shot timers."""
 
 import functools
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.context import Context
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.timer import Timer
 
+from ovseg_ros.node.settings import Settings
+from ovseg_ros.node.vocabulary_state import VocabularyState
+
+if TYPE_CHECKING:
+    from ovseg_ros.node.pipeline import Pipeline
+
+
+class NodePhase(IntEnum):
+    """How far the node has come in its life cycle."""
+
+    UNCONFIGURED = 0
+    INACTIVE = 1
+    ACTIVE = 2
+
+
+@dataclass
+class NodeState:
+    """What the node's parts on the executor thread share.
+
+    Attributes:
+        settings: the parameters as they are now.
+        vocabulary: what was asked for and what is in force.
+        phase: how far the node has come.
+        pipeline: there from *configure* on.
+        failure: why the last transition failed; empty where it did not.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    vocabulary: VocabularyState = field(default_factory=VocabularyState)
+    phase: NodePhase = NodePhase.UNCONFIGURED
+    pipeline: "Pipeline | None" = None
+    failure: str = ""
+
 
 class Managed(Protocol):
-    """A node that keeps what went wrong last."""
+    """A node with a state that keeps what went wrong last."""
 
-    failure: str
+    state: NodeState
 
     @property
-    def context(self) -> Any: ...
+    def context(self) -> Context: ...
 
-    def get_logger(self) -> Any: ...
+    def get_logger(self) -> RcutilsLogger: ...
 
 
 NodeT = TypeVar("NodeT", bound=Managed)
 Transition = Callable[[NodeT, LifecycleState], TransitionCallbackReturn]
 
 
-def told(transition: Transition[NodeT]) -> Transition[NodeT]:
+def reported(transition: Transition[NodeT]) -> Transition[NodeT]:
     """Log and keep an unexpected exception, which rclpy would swallow before it calls `on_error`."""
 
     @functools.wraps(transition)
@@ -36,8 +73,8 @@ def told(transition: Transition[NodeT]) -> Transition[NodeT]:
         try:
             return transition(node, state)
         except Exception as error:
-            node.failure = f"{transition.__name__} failed: {error!r}"
-            if node.context.ok():  # else the process was told to end, and nothing of the graph works any more
+            node.state.failure = f"{transition.__name__} failed: {error!r}"
+            if node.context.ok():  # else the process is ending, and nothing of the graph works any more
                 node.get_logger().error(f"{transition.__name__} failed:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
 
@@ -52,7 +89,7 @@ def answer_wrong_transitions(node: LifecycleNode) -> None:
     service = next(entry for entry in node.services if entry.srv_type is ChangeState)
     change_state = service.callback
 
-    def answer(request: Any, response: Any) -> Any:
+    def answer(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
         try:
             return change_state(request, response)
         except RuntimeError as error:

@@ -1,9 +1,10 @@
-"""`locate`: from heat maps to boxes, centres and positions, and the messages that tell them."""
+"""`locate`: the newest frame is kept, and heat maps become boxes, centres, positions and messages."""
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import Point, Vector3
@@ -14,10 +15,19 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import ImageError, fill_image
 from ovseg_ros.images.geometry import median_and_spread
 from ovseg_ros.images.regions import Region, best_region
-from ovseg_ros.node.labelled import Labelled
-from ovseg_ros.node.newest_frame import Segmented
+from ovseg_ros.node.frames import ArrivedFrame, LabelledFrame
 from ovseg_ros.node.point_cloud import frame_points
+from ovseg_ros.node.worker import FrameSlot
 from ovseg_ros.vocabulary.phrases import parse_entry
+
+if TYPE_CHECKING:
+    from ovseg_ros.clipseg import Heat
+
+IMAGE_PATIENCE = 2.0
+"""Seconds that the next image is waited for: slow cameras send one a second."""
+
+WORK_PATIENCE = 20.0
+"""Seconds that the work on an image is waited for, which may take some on a CPU."""
 
 MAX_TEXTS = 32
 """Texts in one call: each brings a heat map of the labels' size with it."""
@@ -31,12 +41,83 @@ class LocateError(OvsegError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class LocateQuery:
+    """What is asked: the phrases of each text, of which cameras, and under the settings of that moment.
+
+    `threshold` is the least score of a thing that is there, `max_age` in seconds that of a frame that is
+    searched, and a camera is silent that sent nothing for `stale_after` seconds.
+    """
+
+    texts: Sequence[tuple[str, ...]]
+    cameras: Sequence[str]
+    threshold: float
+    max_age: float
+    stale_after: float
+
+
+@dataclass(frozen=True)
+class LocateResult:
     """What was found in frames, the oldest of which came `age` seconds ago, and what else is to be said."""
 
     locations: list[msg.Location]
     age: float
     note: str
+
+
+class NewestFrame:
+    """Where the worker leaves each segmented frame (`put`), and others get it (`get`).
+
+    Where nobody subscribes no frame is segmented. Then `get` asks for one, and `asked` says so. `slot` tells
+    whether images come.
+    """
+
+    def __init__(self, slot: FrameSlot[ArrivedFrame]) -> None:
+        self._slot = slot
+        self._changed = threading.Condition()
+        self._frame: LabelledFrame | None = None
+        self._waiting = 0
+        self._closings = 0
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for a frame."""
+        with self._changed:
+            return self._waiting > 0
+
+    def put(self, frame: LabelledFrame) -> None:
+        """A frame was segmented."""
+        with self._changed:
+            self._frame = frame
+            self._changed.notify_all()
+
+    def get(self, max_age: float) -> LabelledFrame | None:
+        """The newest frame if it is not older than `max_age` seconds, else the next one, which is waited for.
+
+        Where none comes it is the old one, and None where there is none at all, or the input was closed.
+        """
+        with self._changed:
+            before, closings = self._frame, self._closings
+            if before is not None and before.age <= max_age:
+                return before
+
+            def done() -> bool:
+                return self._frame is not before or self._closings != closings
+
+            self._waiting += 1
+            try:
+                received, _ = self._slot.counts
+                if not self._changed.wait_for(done, IMAGE_PATIENCE) and self._slot.counts[0] > received:
+                    self._changed.wait_for(done, WORK_PATIENCE)
+            finally:
+                self._waiting -= 1
+            return self._frame
+
+    def clear(self) -> None:
+        """Forget the frame, and let nobody wait: the input was closed."""
+        with self._changed:
+            self._frame = None
+            self._closings += 1
+            self._changed.notify_all()
 
 
 def parse_texts(texts: Sequence[str], threshold: float) -> list[tuple[str, ...]]:
@@ -68,26 +149,24 @@ def chosen_cameras(camera: str, names: Sequence[str]) -> list[str]:
     raise LocateError(f"there is no camera {camera!r}: {there}; leave the field empty to search every camera")
 
 
-def answer(
-    frames: Mapping[str, Segmented],
-    texts: Sequence[tuple[str, ...]],
-    threshold: float,
-    silent: Sequence[str] = (),
-) -> Answer:
+def locate_in(
+    frames: Mapping[str, LabelledFrame], query: LocateQuery, silent: Sequence[str] = ()
+) -> LocateResult:
     """Look for the texts in segmented frames, given by camera; `silent` are cameras that sent none.
 
-    Each text is told from the frame where its score is highest. What has a score below `threshold` there is
-    not there.
+    Each text is located in the frame where its score is highest. What has a score below the threshold there
+    is not there.
     """
+    texts = query.texts
     heats = {
-        camera: frame.setup.locate(frame.labelled.segmentation, texts) for camera, frame in frames.items()
+        camera: frame.setup.segmenter.locate(frame.segmentation, texts) for camera, frame in frames.items()
     }
     best = [max(frames, key=lambda camera: heats[camera][place].score) for place in range(len(texts))]
-    points = {camera: _points(frames[camera].labelled) for camera in dict.fromkeys(best)}
+    points = {camera: _points(frames[camera]) for camera in dict.fromkeys(best)}
     locations = [
         _location(
-            *(frames[camera].labelled, camera, "; ".join(text)),
-            *(heats[camera][place], points[camera][0], threshold),
+            *(frames[camera], camera, "; ".join(text)),
+            *(heats[camera][place], points[camera][0], query.threshold),
         )
         for place, (camera, text) in enumerate(zip(best, texts, strict=True))
     ]
@@ -98,32 +177,32 @@ def answer(
     for camera, (_, why_not) in points.items():
         if why_not:
             notes.append(f"no positions in {camera}: {why_not}" if camera else f"no positions: {why_not}")
-    return Answer(locations, max(ages.values()), "; ".join(notes))
+    return LocateResult(locations, max(ages.values()), "; ".join(notes))
 
 
 def _owner(camera: str) -> str:
     return f"{camera}'s" if camera else "the"
 
 
-def _points(labelled: Labelled) -> tuple[np.ndarray | None, str]:
+def _points(frame: LabelledFrame) -> tuple[np.ndarray | None, str]:
     """x, y and z of every pixel, [3, H, W], or why there are none."""
     try:
-        return frame_points(labelled), ""
+        return frame_points(frame), ""
     except ImageError as error:
         return None, str(error)
 
 
 def _location(
-    labelled: Labelled, camera: str, text: str, heat: Any, points: np.ndarray | None, threshold: float
+    frame: LabelledFrame, camera: str, text: str, heat: "Heat", points: np.ndarray | None, threshold: float
 ) -> msg.Location:
-    location = msg.Location(header=labelled.header, text=text, camera=camera, score=heat.score)
+    location = msg.Location(header=frame.header, text=text, camera=camera, score=heat.score)
     location.heat = Image()
-    fill_image(location.heat, heat.probability, "mono8", labelled.header)
+    fill_image(location.heat, heat.probability, "mono8", frame.header)
     location.found = heat.score >= threshold
     if location.found:
         region = best_region(heat.probability)
         location.share = region.share
-        _place_in_image(location, region, labelled.image.shape[1], labelled.image.shape[0])
+        _place_in_image(location, region, frame.image.shape[1], frame.image.shape[0])
         if points is not None:
             _place_in_space(location, points[:, region.mask])
     return location

@@ -1,82 +1,75 @@
-"""From the package's own data to ROS messages. No node, no publisher in here."""
+"""From the package's own data to the messages of the graph, by the mapping that bags are written with too."""
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from std_msgs.msg import ColorRGBA, Header
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from std_msgs.msg import Header
 
 from ovseg_ros import msg
-from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
+from ovseg_ros.recordings import messages
+from ovseg_ros.vocabulary import Vocabulary
 
-TopicOf = Callable[[str], str]
-"""From a class's slug to the full name of its confidence topic."""
+if TYPE_CHECKING:
+    from vision_msgs.msg import LabelInfo
+
+    from ovseg_ros.clipseg import Segmentation
 
 
-def vocabulary_message(vocabulary: Vocabulary, stamp: Any, topic_of: TopicOf) -> msg.Vocabulary:
-    """The vocabulary as `~/vocabulary` and the services tell it; `stamp` says when it came into force."""
-    return msg.Vocabulary(
-        header=Header(stamp=stamp),
-        revision=vocabulary.revision,
-        classes=[
-            msg.VocabularyClass(
-                id=cls.id,
-                name=cls.name,
-                synonyms=list(cls.synonyms),
-                threshold=vocabulary.threshold_of(cls),
-                cost=vocabulary.cost_of(cls),
-                color=_color(cls.color),
-                confidence_topic=topic_of(cls.slug),
-            )
-            for cls in vocabulary.classes
-        ],
-        background=list(vocabulary.background),
-        threshold=vocabulary.threshold,
-        has_costs=vocabulary.has_costs,
-        default_cost=vocabulary.default_cost,
-    )
+@dataclass(frozen=True)
+class VocabularySnapshot:
+    """A vocabulary with the messages that tell of it, made once.
+
+    `message.header.stamp` is when it came into force, 0 before. `label_info` is None without vision_msgs.
+    """
+
+    vocabulary: Vocabulary
+    message: msg.Vocabulary
+    label_info: "LabelInfo | None"
+
+
+def vocabulary_snapshot(
+    node: Node, vocabulary: Vocabulary, cameras: Sequence[str], stamp: Time | None = None
+) -> VocabularySnapshot:
+    """The messages of a vocabulary that came into force at `stamp`, or did not yet.
+
+    One message serves all cameras: where these have names, each has its own topics behind its own prefix.
+    """
+    paths = [f"confidence/{cls.slug}" for cls in vocabulary.classes]
+    topics = paths if any(cameras) else [node.resolve_topic_name(f"~/{path}") for path in paths]
+    header = Header(stamp=stamp or Time())
+    message = messages.vocabulary_message(make_message, vocabulary, header, topics)
+    names = messages.label_names(vocabulary)
+    try:
+        info = messages.label_info_message(make_message, names, header, vocabulary.threshold)
+    except ImportError:
+        info = None
+    return VocabularySnapshot(vocabulary, message, info)
 
 
 def summary_message(
-    segmentation: Any, header: Header, latency: float, topics: Mapping[int, str]
+    segmentation: "Segmentation", header: Header, latency: float, topics: Mapping[int, str]
 ) -> msg.SegmentationSummary:
     """What one frame shows.
 
     `latency` is from its stamp, in seconds, NaN where unknown; `topics` has confidence topics by class id.
     """
-    return msg.SegmentationSummary(
-        header=header,
-        vocabulary_revision=segmentation.vocabulary.revision,
-        classes=[
-            msg.ClassSummary(
-                id=stats.id,
-                name=stats.name,
-                share=stats.share,
-                mean_confidence=stats.mean_confidence,
-                peak_confidence=stats.peak_confidence,
-                confidence_topic=topics[stats.id],
-            )
-            for stats in segmentation.summary()
-        ],
+    return messages.summary_message(
+        make_message,
+        header,
+        segmentation.vocabulary,
+        segmentation.summary(),
+        topics,
         unlabelled_share=segmentation.unlabelled_share,
         inference_ms=segmentation.inference_ms,
-        latency_ms=latency * 1e3 if not math.isnan(latency) else math.nan,
+        latency_ms=1e3 * latency,
     )
 
 
-def label_info_message(vocabulary: Vocabulary, stamp: Any, kinds: Any) -> Any:
-    """vision_msgs/LabelInfo with every value that a label can have; `kinds` is the module vision_msgs.msg."""
-    names = {BACKGROUND_ID: "background", UNLABELLED_ID: "unlabelled"}
-    names |= {cls.id: cls.name for cls in vocabulary.classes}
-    return kinds.LabelInfo(
-        header=Header(stamp=stamp),
-        class_map=[
-            kinds.VisionClass(class_id=number, class_name=name) for number, name in sorted(names.items())
-        ],
-        threshold=vocabulary.threshold,
-    )
-
-
-def _color(rgb: tuple[int, int, int]) -> ColorRGBA:
-    red, green, blue = (value / 255 for value in rgb)
-    return ColorRGBA(r=red, g=green, b=blue, a=1.0)
+def make_message(kind: str, **fields: object) -> Any:
+    """A message of a kind such as "std_msgs/msg/Header"; fields that are not given are empty."""
+    package, _, name = kind.split("/")
+    return getattr(import_module(f"{package}.msg"), name)(**fields)

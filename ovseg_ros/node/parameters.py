@@ -1,56 +1,64 @@
 """The node's parameters on the graph: declared, validated as a whole, applied after they were accepted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ovseg_ros.config import ConfigError, Option, Value, from_values, options_of, values_of
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.node.settings import SPECIFICATIONS, Settings
-from ovseg_ros.node.specification import ParameterError, Phase, Specification, Value
+from ovseg_ros.node.lifecycle import NodePhase, NodeState
+from ovseg_ros.node.settings import Settings
+from ovseg_ros.node.vocabulary_state import as_parameters
 from ovseg_ros.vocabulary.config import RESET_BY
+
+OPTIONS = options_of(Settings)
+
+WHEN = {
+    "unconfigured": "changes only while the node is unconfigured",
+    "inactive": "changes only while the node is not active",
+}
+"""What is said of options that may not change at any time."""
 
 
 class Parameters:
-    """Declares every parameter on `node` and keeps `settings` equal to them.
+    """Declares every parameter on `node`, and keeps `state.settings` equal to them.
 
-    A change is first given to `check(old, new)`, which raises an `OvsegError` to refuse it, and once it was
-    accepted to `apply(old, new)`. Both run on the executor thread. `phase()` tells how far the node has come.
+    A change is checked as a whole, which takes no longer than a service may keep the executor thread, and is
+    refused with a reason or handed to the pipeline, where there is one. There it comes into force between two
+    frames.
 
     Raises:
-        ParameterError: a value given at start is of the wrong type or outside its range.
+        ConfigError: a value given at start is of the wrong type or outside its range.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        phase: Callable[[], Phase],
-        check: Callable[[Settings, Settings], None],
-        apply: Callable[[Settings, Settings], None],
-    ) -> None:
+    def __init__(self, node: Node, state: NodeState) -> None:
         self._node = node
-        self._phase = phase
-        self._check = check
-        self._apply = apply
+        self._state = state
         self._mirroring = False
-        self.settings = Settings.from_values(
-            {name: _declare(node, specification) for name, specification in SPECIFICATIONS.items()}
+        state.settings = from_values(
+            Settings, {name: _declare(node, option) for name, option in OPTIONS.items()}
         )
         node.add_pre_set_parameters_callback(self._completed)
         node.add_on_set_parameters_callback(self._validated)
         node.add_post_set_parameters_callback(self._accepted)
 
-    def mirror(self, values: Mapping[str, Value]) -> None:
-        """Set parameters to what is in force already, so that they tell the truth; nothing is applied."""
+    def follow(self) -> None:
+        """Set the parameters to the vocabulary in force, if they tell of another. Nothing is applied."""
+        vocabulary = self._state.vocabulary.undescribed()
+        if vocabulary is None:
+            return
         self._mirroring = True
         try:
-            self._node.set_parameters_atomically([_parameter(name, value) for name, value in values.items()])
+            changes = [_parameter(name, value) for name, value in as_parameters(vocabulary).items()]
+            self._node.set_parameters_atomically(changes)
         finally:
             self._mirroring = False
 
     def _completed(self, parameters: Sequence[Parameter]) -> list[Parameter]:
-        """The change in the parameters' own types, with what it sets back."""
+        """The change in the parameters' own types, with what it resets."""
         given = {parameter.name for parameter in parameters}
         reset: dict[str, Value] = {}
         if not self._mirroring:
@@ -60,54 +68,74 @@ class Parameters:
         return completed + [_parameter(name, value) for name, value in reset.items()]
 
     def _validated(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        if self._mirroring:
-            return SetParametersResult(successful=True)
-        try:
-            new = self._changed(parameters)
-            self._check_phase(new)
-            self._check(self.settings, new)
-        except OvsegError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+        if not self._mirroring:
+            try:
+                self._check(self._changed(parameters))
+            except OvsegError as error:
+                return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _accepted(self, parameters: Sequence[Parameter]) -> None:
-        old, new = self.settings, self._changed(parameters)
-        self.settings = new
-        if not self._mirroring and old != new:
+        old, new = self._state.settings, self._changed(parameters)
+        self._state.settings = new
+        if not self._mirroring:
             self._apply(old, new)
 
     def _changed(self, parameters: Sequence[Parameter]) -> Settings:
-        ours = {p.name: p.value for p in parameters if p.name in SPECIFICATIONS}
-        return Settings.from_values(self.settings.values() | ours)
+        ours = {p.name: p.value for p in parameters if p.name in OPTIONS}
+        return from_values(Settings, values_of(self._state.settings) | ours)
 
-    def _check_phase(self, new: Settings) -> None:
-        phase = self._phase()
-        old_values, new_values = self.settings.values(), new.values()
-        for name, specification in SPECIFICATIONS.items():
-            until = specification.changes_until
-            if until is None or old_values[name] == new_values[name] or phase <= until:
+    def _check(self, new: Settings) -> None:
+        """Raise an OvsegError over settings that cannot be, or cannot come now."""
+        state, old = self._state, self._state.settings
+        old_values, new_values = values_of(old), values_of(new)
+        for name, option in OPTIONS.items():
+            if old_values[name] == new_values[name]:
                 continue
-            if until is Phase.UNCONFIGURED:
-                raise ParameterError(
+            if option.changes == "unconfigured" and state.phase is not NodePhase.UNCONFIGURED:
+                raise ConfigError(
                     f"{name} cannot change while a model is loaded: deactivate and clean up the node, "
                     "set it, then configure and activate again"
                 )
-            raise ParameterError(f"{name} cannot change while the node is active: deactivate it first")
+            if option.changes == "inactive" and state.phase is NodePhase.ACTIVE:
+                raise ConfigError(f"{name} cannot change while the node is active: deactivate it first")
+        words = new.vocabulary
+        if words != old.vocabulary and (state.pipeline is not None or words.classes or words.file):
+            state.vocabulary.check(words)
+        if state.pipeline is not None and new.method != old.method:
+            state.pipeline.engine.check(new.method)
+
+    def _apply(self, old: Settings, new: Settings) -> None:
+        pipeline = self._state.pipeline
+        if pipeline is None:
+            return
+        if (new.input, new.output) != (old.input, old.output):
+            pipeline.use(new)
+        if (new.vocabulary, new.method) == (old.vocabulary, old.method):
+            return
+        try:
+            vocabulary = self._state.vocabulary.newest
+            if replace(new.vocabulary, templates=old.vocabulary.templates) != old.vocabulary:
+                vocabulary = self._state.vocabulary.build_from(new.vocabulary)
+        except OvsegError as error:  # the file is not what it was at the check a moment ago
+            self._node.get_logger().error(f"the change of parameters has no effect: {error}")
+            return
+        pipeline.change(new.method, new.vocabulary.templates, vocabulary)
 
 
-def _declare(node: Node, specification: Specification) -> Value:
+def _declare(node: Node, option: Option) -> Value:
     """Declare one parameter and return its value, with the start's override taken into account.
 
     The override is first read without a fixed type, since rclpy would end the node over a whole number given
     for a number, or an empty list, with a message that does not say what is allowed.
     """
-    name = specification.name
-    node.declare_parameter(name, specification.default, ParameterDescriptor(dynamic_typing=True))
+    name = option.name
+    node.declare_parameter(name, option.default, ParameterDescriptor(dynamic_typing=True))
     given = node.get_parameter(name).value
     node.undeclare_parameter(name)
     # rcl gives an empty list in a file or on the command line as no value at all.
-    value = specification.default if given is None else specification.checked(given)
-    descriptor = _descriptor(specification)
+    value = option.default if given is None else option.checked(given)
+    descriptor = _descriptor(option)
     if isinstance(value, tuple):
         node.declare_parameter(name, Parameter.Type.STRING_ARRAY, descriptor, ignore_override=True)
         node.set_parameters([_parameter(name, value)])
@@ -116,19 +144,17 @@ def _declare(node: Node, specification: Specification) -> Value:
     return value
 
 
-def _descriptor(specification: Specification) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=specification.description, read_only=specification.read_only)
-    notes = []
-    if specification.choices:
-        notes.append(specification.allowed)
-    if specification.changes_until is Phase.UNCONFIGURED:
-        notes.append("changes only while the node is unconfigured")
-    if specification.changes_until is Phase.INACTIVE:
-        notes.append("changes only while the node is not active")
-    descriptor.additional_constraints = "; ".join(notes)
-    if specification.bounds is not None:
-        low, high = specification.bounds
-        if isinstance(specification.default, int):
+def _descriptor(option: Option) -> ParameterDescriptor:
+    notes = [option.allowed] if option.choices else []
+    notes += [WHEN[option.changes]] if option.changes in WHEN else []
+    descriptor = ParameterDescriptor(
+        description=f"{option.help} {option.node_help}".rstrip(),
+        additional_constraints="; ".join(notes),
+        read_only=option.changes == "never",
+    )
+    if option.bounds is not None:
+        low, high = option.bounds
+        if isinstance(option.default, int):
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
         else:
             descriptor.floating_point_range = [
@@ -145,12 +171,12 @@ def _parameter(name: str, value: Value) -> Parameter:
 
 def _retyped(parameter: Parameter) -> Parameter:
     """The parameter with a whole number as a number, and any empty list as one of strings, where meant so."""
-    specification = SPECIFICATIONS.get(parameter.name)
-    if specification is None:
+    option = OPTIONS.get(parameter.name)
+    if option is None:
         return parameter
-    if isinstance(specification.default, float) and parameter.type_ is Parameter.Type.INTEGER:
+    if isinstance(option.default, float) and parameter.type_ is Parameter.Type.INTEGER:
         return _parameter(parameter.name, float(parameter.value))
-    if isinstance(specification.default, tuple) and parameter.value is not None:
+    if isinstance(option.default, tuple) and parameter.value is not None:
         value = parameter.value
         if hasattr(value, "__len__") and not isinstance(value, str) and len(value) == 0:
             return _parameter(parameter.name, ())

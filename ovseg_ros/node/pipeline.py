@@ -1,27 +1,31 @@
 """Everything that exists between *configure* and *cleanup*: model, publishers, and the threads that work."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
+from rclpy.exceptions import InvalidHandle
+from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from rclpy.task import Future
 
-from ovseg_ros import msg
-from ovseg_ros.node.camera import Camera
-from ovseg_ros.node.frame_path import FramePath
-from ovseg_ros.node.locate import Answer, LocateError, answer
-from ovseg_ros.node.newest_frame import Segmented
-from ovseg_ros.node.serial_queue import Cancelled, SerialQueue
-from ovseg_ros.node.settings import InputSettings, MethodSettings, Settings
-from ovseg_ros.node.vocabulary_keeper import VocabularyKeeper
-from ovseg_ros.node.vocabulary_outputs import VocabularyOutputs
-from ovseg_ros.node.worker import FrameWorker
+from ovseg_ros.clipseg.config import MethodConfig
+from ovseg_ros.node.camera import CameraInput
+from ovseg_ros.node.frame_path import DecodedFrame, FramePath
+from ovseg_ros.node.frames import ArrivedFrame, FrameSetup, LabelledFrame
+from ovseg_ros.node.locate import LocateError, LocateQuery, LocateResult, locate_in
+from ovseg_ros.node.messages import VocabularySnapshot, vocabulary_snapshot
+from ovseg_ros.node.outputs import VocabularyOutputs
+from ovseg_ros.node.settings import InputConfig, Settings
+from ovseg_ros.node.vocabulary_state import VocabularyState
+from ovseg_ros.node.worker import Cancelled, FrameWorker, SerialQueue
 from ovseg_ros.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from ovseg_ros.node.engine import Engine, Setup
+    from ovseg_ros.node.engine import Engine, PreparedSegmenter
 
 STOP_TIMEOUT = 10.0
 """Seconds that the work on a frame is waited for; an image takes a few at most."""
@@ -33,44 +37,41 @@ ENCODING_STOP_TIMEOUT = 2.0
 class Pipeline:
     """From subscriptions to publishers, with a model in between.
 
-    Made with its first `setup`; `change` makes others on a thread of its own. `settled()` is called, on any
-    thread, whenever a change has come into force or has failed.
+    Made with a first segmenter, whose vocabulary is in force at once; `change` prepares others on a thread of
+    its own. `settled` is triggered whenever a change has come into force or has failed, and `locate` is done.
     """
 
     def __init__(
         self,
         node: Node,
         engine: "Engine",
-        setup: "Setup",
-        cameras: Sequence[str],
-        keeper: VocabularyKeeper,
-        settings: Callable[[], Settings],
-        as_message: Callable[[Vocabulary], msg.Vocabulary],
-        settled: Callable[[], None],
+        segmenter: "PreparedSegmenter",
+        vocabulary: Vocabulary,
+        settings: Settings,
+        vocabulary_state: VocabularyState,
+        settled: GuardCondition,
     ) -> None:
         self.engine = engine
         self.failure = ""
         self._node = node
-        self._keeper = keeper
-        self._settings = settings
+        self._vocabulary_state = vocabulary_state
         self._settled = settled
-        self._setup = setup
         wake = threading.Condition()
-        self.cameras = [Camera(node, wake, name) for name in cameras]
-        self._vocabulary_outputs = VocabularyOutputs(node, as_message)
-        path = FramePath(node, self.cameras, self._vocabulary_outputs, settings)
+        self.cameras = [CameraInput(node, wake, name) for name in settings.camera_names]
+        self._camera_names = settings.camera_names
+        self._vocabulary_outputs = VocabularyOutputs(node)
+        path = FramePath(node, self.cameras, self._vocabulary_outputs)
         slots = [camera.slot for camera in self.cameras]
-        self._worker: FrameWorker[Setup, Any, Any] = FrameWorker(slots, wake, path)
+        self._worker: FrameWorker[ArrivedFrame, FrameSetup, DecodedFrame, LabelledFrame]
+        self._worker = FrameWorker(slots, wake, path)
         self._encoding = SerialQueue("vocabulary")
         self._questions = SerialQueue("locate")
         self._lock = threading.Lock()
         self._destroyed = False
-        self._use(setup)
-
-    @property
-    def setup(self) -> "Setup":
+        snapshot = self._announceable(vocabulary)
+        self.setup = FrameSetup(settings.input, settings.output, snapshot, segmenter)
         """What the next frame is segmented with."""
-        return self._setup
+        self._offer(self.setup)
 
     @property
     def topics(self) -> list[str]:
@@ -78,11 +79,11 @@ class Pipeline:
         topics = [topic for camera in self.cameras for topic in camera.outputs.topics]
         return [*topics, *self._vocabulary_outputs.topics]
 
-    def open(self, settings: InputSettings) -> None:
+    def open(self, config: InputConfig) -> None:
         """Open the inputs and let frames flow."""
         self._worker.resume()
         for camera in self.cameras:
-            camera.open(settings)
+            camera.open(config)
 
     def close(self) -> None:
         """Close the inputs; nothing is published after this, but for the latched topics."""
@@ -90,54 +91,33 @@ class Pipeline:
             camera.close()
         self._worker.pause()
 
-    def change(self, method: MethodSettings, templates: str, vocabulary: Vocabulary) -> Future:
+    def use(self, settings: Settings) -> None:
+        """Have frames taken in and put out as these settings say, from the next one on."""
+        with self._lock:
+            self._offer(replace(self.setup, input=settings.input, output=settings.output))
+
+    def change(self, method: MethodConfig, templates: str, vocabulary: Vocabulary) -> Future:
         """Have frames segmented in another way as soon as that is prepared; the changes keep their order.
 
-        The future's result is `vocabulary`, or the exception for which it did not come into force.
+        The future's result is the snapshot of `vocabulary`, or the exception for which it did not come into
+        force.
         """
         future = Future()
-
-        def work() -> Vocabulary:
-            self._use(self.engine.prepare(method, templates, vocabulary))
-            return vocabulary
-
-        def done(outcome: Vocabulary | Exception) -> None:
-            if isinstance(outcome, Exception):
-                self._keeper.withdraw(vocabulary)
-            if not isinstance(outcome, Cancelled):
-                self._tell(outcome)
-            future.set_result(outcome)
-            self._settled()
-
-        self._encoding.submit(work, done)
+        self._encoding.submit(
+            partial(self._prepare, method, templates, vocabulary),
+            partial(self._changed, vocabulary, future),
+        )
         return future
 
-    def locate(
-        self, cameras: Sequence[str], texts: Sequence[tuple[str, ...]], threshold: float, max_age: float
-    ) -> Future:
-        """Look for things in the newest frame of each of these cameras.
+    def locate(self, query: LocateQuery) -> Future:
+        """Look for things in the newest frame of each camera that is asked.
 
-        Where that is older than `max_age` seconds the next one is waited for, though not of a camera that has
-        fallen silent while another has not. The future's result is an `Answer`, or the exception for which
-        there is none.
+        Where that is older than `query.max_age` the next one is waited for, though not of a camera that has
+        fallen silent while another has not. The future's result is a `LocateResult`, or the exception for
+        which there is none.
         """
         future = Future()
-
-        def work() -> Answer:
-            self._setup.encode_texts(texts)
-            asked = [camera for camera in self.cameras if camera.name in cameras]
-            stale_after = self._settings().input.stale_after
-            awake = [c for c in asked if c.statistics.snapshot().since_input <= stale_after] or asked
-            frames = _newest_frames(awake, max_age)
-            if not frames:
-                raise LocateError("there is no image to search: none has come yet; is the camera running?")
-            return answer(frames, texts, threshold, [c.name for c in asked if c.name not in frames])
-
-        def done(outcome: Answer | Exception) -> None:
-            future.set_result(outcome)
-            self._settled()
-
-        self._questions.submit(work, done)
+        self._questions.submit(partial(self._locate, query), partial(self._finish, future))
         return future
 
     def destroy(self) -> bool:
@@ -148,35 +128,70 @@ class Pipeline:
         stopped = self._worker.stop(STOP_TIMEOUT)
         with self._lock:
             self._destroyed = True
-            self._keeper.release()
+            self._vocabulary_state.release()
         for camera in self.cameras:
             camera.outputs.destroy()
         self._vocabulary_outputs.destroy()
         queues = [self._encoding, self._questions]
         return all([queue.join(ENCODING_STOP_TIMEOUT) for queue in queues]) and stopped
 
-    def _use(self, setup: "Setup") -> None:
-        for camera in self.cameras:
-            camera.outputs.add_classes(setup.vocabulary)
+    def _prepare(self, method: MethodConfig, templates: str, vocabulary: Vocabulary) -> VocabularySnapshot:
+        segmenter = self.engine.prepare(method, templates, vocabulary)
+        snapshot = self._announceable(vocabulary)
         with self._lock:
-            if not self._destroyed:
-                self._setup = setup
-                self._keeper.enforce(setup.vocabulary, self._node.get_clock().now().to_msg())
-                self._worker.offer(setup)
+            self._offer(replace(self.setup, vocabulary=snapshot, segmenter=segmenter))
+        return snapshot
 
-    def _tell(self, outcome: Vocabulary | Exception) -> None:
+    def _announceable(self, vocabulary: Vocabulary) -> VocabularySnapshot:
+        """The messages of a vocabulary that comes into force now, and its topics; those in force stay."""
+        in_force = self._vocabulary_state.in_force
+        if in_force is not None and in_force.vocabulary is vocabulary:
+            return in_force
+        for camera in self.cameras:
+            camera.outputs.add_classes(vocabulary)
+        now = self._node.get_clock().now().to_msg()
+        return vocabulary_snapshot(self._node, vocabulary, self._camera_names, now)
+
+    def _offer(self, setup: FrameSetup) -> None:
+        if not self._destroyed:
+            self.setup = setup
+            self._vocabulary_state.enforce(setup.vocabulary)
+            self._worker.offer(setup)
+
+    def _changed(
+        self, vocabulary: Vocabulary, future: Future, outcome: VocabularySnapshot | Exception
+    ) -> None:
         if isinstance(outcome, Exception):
-            self.failure = f"a change could not be prepared, all stays as before: {outcome}"
-            if self._node.context.ok():
-                self._node.get_logger().error(self.failure)
+            self._vocabulary_state.withdraw(vocabulary)
+            if not isinstance(outcome, Cancelled):
+                self.failure = f"a change could not be prepared, all stays as before: {outcome}"
+                if self._node.context.ok():
+                    self._node.get_logger().error(self.failure)
+        else:
+            self.failure = ""
+            names = ", ".join(cls.name for cls in vocabulary.classes)
+            self._node.get_logger().info(f"vocabulary revision {vocabulary.revision}: {names}")
+        self._finish(future, outcome)
+
+    def _locate(self, query: LocateQuery) -> LocateResult:
+        self.setup.segmenter.encode_texts(query.texts)
+        asked = [camera for camera in self.cameras if camera.name in query.cameras]
+        awake = [c for c in asked if c.statistics.snapshot().since_input <= query.stale_after] or asked
+        frames = _newest_frames(awake, query.max_age)
+        if not frames:
+            raise LocateError("there is no image to search: none has come yet; is the camera running?")
+        return locate_in(frames, query, [camera.name for camera in asked if camera.name not in frames])
+
+    def _finish(self, future: Future, outcome: VocabularySnapshot | LocateResult | Exception) -> None:
+        """Give an outcome to the coroutine that waits for it, and wake the executor, on any thread."""
+        future.set_result(outcome)
+        try:
+            self._settled.trigger()
+        except (InvalidHandle, RuntimeError):  # the node is being destroyed, and nobody waits any more
             return
-        self.failure = ""
-        self._node.get_logger().info(
-            f"vocabulary revision {outcome.revision}: " + ", ".join(cls.name for cls in outcome.classes)
-        )
 
 
-def _newest_frames(cameras: Sequence[Camera], max_age: float) -> dict[str, Segmented]:
+def _newest_frames(cameras: Sequence[CameraInput], max_age: float) -> dict[str, LabelledFrame]:
     """The newest frames by camera, all waited for at once: it takes no longer than with the slowest alone."""
     with ThreadPoolExecutor(len(cameras), "newest frame") as pool:
         frames = list(pool.map(lambda camera: camera.newest.get(max_age), cameras))

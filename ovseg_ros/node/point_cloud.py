@@ -1,17 +1,17 @@
 """`~/points`: labels with depth as an organised sensor_msgs/PointCloud2, one point a pixel."""
 
 import array
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import Image, PointCloud2, PointField
+from std_msgs.msg import Header
 
 from ovseg_ros.images.codec import ImageError
 from ovseg_ros.images.geometry import nearest, rays
 from ovseg_ros.node.camera_info import calibration, check_aspect
-from ovseg_ros.node.depth import decode_depth
-from ovseg_ros.node.labelled import Labelled
+from ovseg_ros.node.depth import PATIENCE, decode_depth
+from ovseg_ros.node.frames import LabelledFrame
 
 _FIELDS = (
     ("x", "<f4", PointField.FLOAT32),
@@ -27,7 +27,7 @@ POINT = np.dtype([(name, kind) for name, kind, _ in _FIELDS])
 """One point: metres in the camera's frame, class id, 0..1, and 0x00RRGGBB. PCL reads it as PointXYZRGBL."""
 
 
-def depth_for(msg: Any, size: tuple[int, int], image_size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
+def depth_for(msg: Image, size: tuple[int, int], image_size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
     """The depth of a message in metres, float32, for labels of `size` (height, width); NaN where none is.
 
     Where the sizes differ the nearest depth pixel is taken; nothing is interpolated across edges.
@@ -40,7 +40,7 @@ def depth_for(msg: Any, size: tuple[int, int], image_size: tuple[int, int]) -> F
     return nearest(depth, *size)
 
 
-def frame_points(frame: Labelled) -> Float[np.ndarray, "3 H W"]:
+def frame_points(frame: LabelledFrame) -> Float[np.ndarray, "3 H W"]:
     """x, y and z of every pixel of a frame's labels in metres, float32; NaN where depth or ray is missing.
 
     Raises ImageError where depth or camera_info is missing, or cannot be used.
@@ -49,14 +49,15 @@ def frame_points(frame: Labelled) -> Float[np.ndarray, "3 H W"]:
     if info is None:
         raise ImageError("camera_info_missing", "points need camera_info, but none came")
     height, width = frame.segmentation.output_size
-    camera = calibration(info, width, height, image_size, rectified=frame.rectified)
+    camera = calibration(info, width, height, image_size, rectified=frame.setup.input.rectified)
     x, y = rays(camera, height, width)
-    depth = depth_for(frame.depth(), (height, width), image_size)
+    message = frame.depth.get(frame.setup.input.depth_slop, frame.arrived + PATIENCE)
+    depth = depth_for(message, (height, width), image_size)
     # z goes through the ray, so that a pixel without one has none either.
     return np.stack([x * depth, y * depth, depth + 0 * x])
 
 
-def points_message(frame: Labelled) -> PointCloud2:
+def points_message(frame: LabelledFrame) -> PointCloud2:
     """The labels of a frame as an organised cloud. Raises as `frame_points`."""
     segmentation = frame.segmentation
     height, width = segmentation.output_size
@@ -70,7 +71,7 @@ def points_message(frame: Labelled) -> PointCloud2:
     return _message(points, frame.header)
 
 
-def _message(points: np.ndarray, header: Any) -> PointCloud2:
+def _message(points: np.ndarray, header: Header) -> PointCloud2:
     """An organised cloud of points of the type `POINT`, [H, W], in one copy of their bytes."""
     height, width = points.shape
     message = PointCloud2(header=header, height=height, width=width, is_bigendian=False, is_dense=False)

@@ -57,7 +57,7 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int
     except Exception:
         if rclpy.ok():
             raise
-        # Told to end while it was starting, when nothing of the graph works any more.
+        # A signal came while it was starting, and nothing of the graph works any more.
     finally:
         # Terminals and launch files may send the signal twice; the second must not cut the end short.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,9 +1,6 @@
-"""`set_vocabulary`, `get_vocabulary` and `locate`."""
+"""`set_vocabulary`, `get_vocabulary` and `locate`, under relative names; there in every state of the node."""
 
 import math
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -11,52 +8,40 @@ from rclpy.qos import QoSProfile
 
 from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.node.locate import Answer
+from ovseg_ros.node.lifecycle import NodePhase, NodeState
+from ovseg_ros.node.locate import LocateError, LocateQuery, chosen_cameras, parse_texts
+from ovseg_ros.node.messages import vocabulary_snapshot
+from ovseg_ros.node.parameters import Parameters
 from ovseg_ros.vocabulary import Vocabulary
 
 SERVICE_QOS = QoSProfile(depth=100)
-"""The usual depth of 10 loses the eleventh of calls that come at once, and its caller waits for ever."""
+"""With the default depth of 10, the eleventh of calls that come at once is lost, and its caller hangs."""
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """A vocabulary that was accepted, and from when on it counts, in words."""
+class Services:
+    """The node's services. They read `state`, and have `parameters` follow the words that they set.
 
-    vocabulary: Vocabulary
-    note: str
-
-
-class VocabularyServices:
-    """The two services, under relative names; there in every state of the node.
-
-    `change(request)` is awaited on the executor thread. It raises an OvsegError to refuse.
-
-    `set_vocabulary` answers only when the vocabulary is in force, and the executor must not wait meanwhile.
-    So its callback is a coroutine: it gives the executor back at `await`, in a callback group that admits
-    many at a time. The executor of ROS 2 Jazzy looks at a waiting coroutine whenever anything wakes it up,
-    and sleeps in between; so whoever completes what is awaited must wake it.
+    `set_vocabulary` answers only when the vocabulary is in force, `locate` when there is a frame to search,
+    and the executor must not wait meanwhile. So their callbacks are coroutines: they give the executor back
+    at `await`, in a callback group that admits many at a time. The executor of ROS 2 Jazzy looks at a waiting
+    coroutine whenever anything wakes it up, and sleeps in between; so whoever completes what is awaited must
+    wake it.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        change: Callable[[srv.SetVocabulary.Request], Awaitable[Accepted]],
-        current: Callable[[], Vocabulary],
-        as_message: Callable[[Vocabulary], msg.Vocabulary],
-    ) -> None:
+    def __init__(self, node: Node, state: NodeState, parameters: Parameters) -> None:
         self._node = node
-        self._change = change
-        self._current = current
-        self._as_message = as_message
+        self._state = state
+        self._parameters = parameters
+        kinds = {
+            "set_vocabulary": (srv.SetVocabulary, self._set_vocabulary),
+            "get_vocabulary": (srv.GetVocabulary, self._get_vocabulary),
+            "locate": (srv.Locate, self._locate),
+        }
         self._services = [
             node.create_service(
-                srv.SetVocabulary,
-                "set_vocabulary",
-                self._set,
-                qos_profile=SERVICE_QOS,
-                callback_group=ReentrantCallbackGroup(),
-            ),
-            node.create_service(srv.GetVocabulary, "get_vocabulary", self._get, qos_profile=SERVICE_QOS),
+                kind, name, callback, qos_profile=SERVICE_QOS, callback_group=ReentrantCallbackGroup()
+            )
+            for name, (kind, callback) in kinds.items()
         ]
 
     @property
@@ -64,61 +49,94 @@ class VocabularyServices:
         """The full names of the services."""
         return [service.service_name for service in self._services]
 
-    async def _set(self, request: Any, response: Any) -> Any:
+    async def _set_vocabulary(
+        self, request: srv.SetVocabulary.Request, response: srv.SetVocabulary.Response
+    ) -> srv.SetVocabulary.Response:
+        """Bring the words of a call into force, or keep them for *configure*."""
+        state, settings = self._state, self._state.settings
         try:
-            accepted = await self._change(request)
+            vocabulary = state.vocabulary.build(
+                request.classes,
+                request.ids,
+                request.background,
+                request.threshold,
+                request.costs,
+                request.default_cost,
+            )
+            if state.pipeline is None:
+                self._parameters.follow()
+                response.message = "kept until the node is configured" + _advice(vocabulary)
+                response.vocabulary = self._current()
+            else:
+                outcome = await state.pipeline.change(
+                    settings.method, settings.vocabulary.templates, vocabulary
+                )
+                if isinstance(outcome, Exception):
+                    raise outcome
+                response.message = "in force from the next frame on" + _advice(vocabulary)
+                response.vocabulary = outcome.message
         except Exception as error:  # an exception out of a callback would end the node
-            _refuse(self._node, "set_vocabulary", error, response)
-            response.vocabulary = self._as_message(self._current())
+            response.message = self._refusal("set_vocabulary", error)
+            response.vocabulary = self._current()
             return response
         response.success = True
-        response.message = accepted.note
-        response.vocabulary = self._as_message(accepted.vocabulary)
         return response
 
-    def _get(
+    def _get_vocabulary(
         self, request: srv.GetVocabulary.Request, response: srv.GetVocabulary.Response
     ) -> srv.GetVocabulary.Response:
-        response.vocabulary = self._as_message(self._current())
+        response.vocabulary = self._current()
         return response
 
-
-class LocateService:
-    """`locate`, under its relative name. `ask(request)` is awaited as `change` of `VocabularyServices` is."""
-
-    def __init__(self, node: Node, ask: Callable[[srv.Locate.Request], Awaitable[Answer]]) -> None:
-        self._node = node
-        self._ask = ask
-        self._service = node.create_service(
-            srv.Locate,
-            "locate",
-            self._locate,
-            qos_profile=SERVICE_QOS,
-            callback_group=ReentrantCallbackGroup(),
-        )
-
-    @property
-    def names(self) -> list[str]:
-        """The full name of the service."""
-        return [self._service.service_name]
-
-    async def _locate(self, request: Any, response: Any) -> Any:
+    async def _locate(
+        self, request: srv.Locate.Request, response: srv.Locate.Response
+    ) -> srv.Locate.Response:
+        """Answer from the newest frames, with the settings of this moment."""
+        state, settings = self._state, self._state.settings
         try:
-            answer = await self._ask(request)
+            texts = parse_texts(request.texts, request.threshold)
+            if state.pipeline is None or state.phase is not NodePhase.ACTIVE:
+                raise LocateError(
+                    f"the node is {state.phase.name.lower()}: it sees nothing; activate it first"
+                )
+            query = LocateQuery(
+                texts,
+                cameras=chosen_cameras(request.camera, settings.camera_names),
+                threshold=settings.locate.threshold if request.threshold < 0 else round(request.threshold, 6),
+                max_age=settings.locate.max_age,
+                stale_after=settings.input.stale_after,
+            )
+            outcome = await state.pipeline.locate(query)
+            if isinstance(outcome, Exception):
+                raise outcome
         except Exception as error:  # an exception out of a callback would end the node
-            _refuse(self._node, "locate", error, response)
+            response.message = self._refusal("locate", error)
             response.age = math.nan
             return response
         response.success = True
-        response.message = answer.note
-        response.locations = answer.locations
-        response.age = answer.age
+        response.message = outcome.note
+        response.locations = outcome.locations
+        response.age = outcome.age
         return response
 
+    def _current(self) -> msg.Vocabulary:
+        """The vocabulary in force, or the one that waits for *configure*."""
+        words = self._state.vocabulary
+        snapshot = words.in_force or vocabulary_snapshot(
+            self._node, words.newest, self._state.settings.camera_names
+        )
+        return snapshot.message
 
-def _refuse(node: Node, service: str, error: Exception, response: Any) -> None:
-    """Say in a response why there is no answer; what the caller could not have caused is logged too."""
-    if not isinstance(error, OvsegError):
-        node.get_logger().error(f"{service} failed: {error!r}")
-    response.success = False
-    response.message = str(error) or repr(error)
+    def _refusal(self, service: str, error: Exception) -> str:
+        """Why there is no answer; what the caller could not have caused is logged too."""
+        if not isinstance(error, OvsegError):
+            self._node.get_logger().error(f"{service} failed: {error!r}")
+        return str(error) or repr(error)
+
+
+def _advice(vocabulary: Vocabulary) -> str:
+    """What the caller may not expect of these words."""
+    if len(vocabulary.classes) > 1 or vocabulary.background:
+        return ""
+    name = vocabulary.classes[0].name
+    return f"; with one class and no background prompts every pixel is {name!r}: add background prompts"

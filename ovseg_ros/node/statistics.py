@@ -1,4 +1,7 @@
-"""Counts, rates and latencies of the frame path, for diagnostics. No ROS in here."""
+"""Counts, rates, latencies and stamp warnings of one camera's frames, for diagnostics. No ROS in here.
+
+Stamps are in nanoseconds.
+"""
 
 import math
 import threading
@@ -14,6 +17,26 @@ RATE_WINDOW = 5.0
 
 LATENCY_FRAMES = 200
 """Percentiles are taken over the last frames."""
+
+MAX_AGE = 60.0
+"""Seconds. A live frame is never older: an older stamp is of another clock, or a recording's."""
+
+FUTURE_TOLERANCE = 0.005
+"""Clocks of two machines that are kept in step still differ by a few milliseconds, in seconds."""
+
+ZERO = "stamp_zero"
+FUTURE = "stamp_in_the_future"
+OLD = "stamp_of_another_clock"
+BACKWARDS = "stamp_jumped_back"
+NO_CLOCK = "no_clock"
+
+STAMP_WARNINGS = {
+    ZERO: "images carry no stamp: the driver should stamp them",
+    FUTURE: "image stamps lie in the future: the clocks of the machines differ",
+    OLD: f"image stamps are over {MAX_AGE:.0f} s old: a recording? Play it with --clock and set use_sim_time",
+    BACKWARDS: "image stamps jumped back: a recording that loops, or two publishers on one topic",
+    NO_CLOCK: "use_sim_time is true, but nothing publishes /clock",
+}
 
 
 @dataclass(frozen=True)
@@ -32,21 +55,21 @@ class Snapshot:
     input_rate: float = 0.0
     output_rate: float = 0.0
     published: int = 0
-    unwatched: int = 0
+    skipped: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     errors: int = 0
-    oddities: Mapping[str, int] = field(default_factory=dict)
+    stamp_warnings: Mapping[str, int] = field(default_factory=dict)
     latency: Percentiles = field(default_factory=Percentiles)
     processing: Percentiles = field(default_factory=Percentiles)
     since_input: float = math.inf
     since_rejection: float = math.inf
     since_error: float = math.inf
-    since_oddity: float = math.inf
+    since_stamp_warning: float = math.inf
     idle: bool = False
     failing: bool = False
     last_error: str = ""
     last_rejection: str = ""
-    last_oddity: str = ""
+    last_stamp_warning: str = ""
 
 
 class RateMeter:
@@ -75,21 +98,55 @@ class RateMeter:
             self._times.popleft()
 
 
+class StampWatch:
+    """Compares the stamps of one camera's frames with the clock and with each other."""
+
+    def __init__(self) -> None:
+        self._previous = 0
+
+    def check(self, stamp: int, now: int) -> str | None:
+        """The warning about the next frame's stamp, a key of `STAMP_WARNINGS`; None where nothing is odd."""
+        previous, self._previous = self._previous, stamp
+        if stamp == 0:
+            return ZERO
+        if stamp < previous:
+            return BACKWARDS
+        if now == 0:
+            return NO_CLOCK
+        age = (now - stamp) / 1e9
+        if age < -FUTURE_TOLERANCE:
+            return FUTURE
+        return OLD if age > MAX_AGE else None
+
+    def reset(self) -> None:
+        """Forget the previous frame."""
+        self._previous = 0
+
+
+def latency(stamp: int, now: int) -> float:
+    """Seconds from `stamp` to `now`, NaN where the two cannot be of one clock."""
+    age = (now - stamp) / 1e9
+    if stamp == 0 or now == 0 or not -FUTURE_TOLERANCE <= age <= MAX_AGE:
+        return math.nan
+    return max(age, 0.0)
+
+
 class FrameStatistics:
     """What happened to the frames of one camera. Each method may be called from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._stamps = StampWatch()
         self._inputs, self._outputs = RateMeter(), RateMeter()
         self._latencies: deque[float] = deque(maxlen=LATENCY_FRAMES)
         self._processing: deque[float] = deque(maxlen=LATENCY_FRAMES)
-        self._published = self._unwatched = self._errors = 0
+        self._published = self._skipped = self._errors = 0
         self._rejected: Counter[str] = Counter()
-        self._oddities: Counter[str] = Counter()
-        self._last_input = self._last_rejection = self._last_error = self._last_oddity = -math.inf
+        self._stamp_warnings: Counter[str] = Counter()
+        self._last_input = self._last_rejection = self._last_error = self._last_stamp_warning = -math.inf
         self._failing = self._idle = False
-        self._error_text = self._rejection_text = self._oddity_text = ""
+        self._error_text = self._rejection_text = self._stamp_warning_text = ""
 
     def arrived(self) -> None:
         """A frame came in."""
@@ -107,10 +164,10 @@ class FrameStatistics:
             if not math.isnan(latency):
                 self._latencies.append(latency)
 
-    def unwatched(self) -> None:
-        """A frame was left alone, since nobody subscribes to any output."""
+    def skipped(self) -> None:
+        """A frame was not segmented, since nobody subscribes to any output."""
         with self._lock:
-            self._unwatched += 1
+            self._skipped += 1
             self._idle = True
 
     def rejected(self, reason: str, message: str) -> None:
@@ -128,20 +185,26 @@ class FrameStatistics:
             self._last_error = self._clock()
             self._error_text = message
 
-    def odd(self, kind: str, message: str) -> None:
-        """Something about a frame was strange, though it was used."""
-        with self._lock:
-            self._oddities[kind] += 1
-            self._last_oddity = self._clock()
-            self._oddity_text = message
+    def check_stamp(self, stamp: int, now: int) -> str | None:
+        """Count what is odd about the next frame's stamp, and return it, a key of `STAMP_WARNINGS`, or None.
 
-    def restart_windows(self) -> None:
-        """Begin rates and percentiles anew: the input was opened, or time jumped."""
+        A frame is used whatever its stamp is. Where time jumped back, rates and percentiles begin anew.
+        """
         with self._lock:
-            self._inputs.reset()
-            self._outputs.reset()
-            self._latencies.clear()
-            self._processing.clear()
+            warning = self._stamps.check(stamp, now)
+            if warning is not None:
+                self._stamp_warnings[warning] += 1
+                self._last_stamp_warning = self._clock()
+                self._stamp_warning_text = STAMP_WARNINGS[warning]
+            if warning == BACKWARDS:
+                self._restart_windows()
+            return warning
+
+    def opened(self) -> None:
+        """The input was opened: rates, percentiles and the comparison of stamps begin anew; counts stay."""
+        with self._lock:
+            self._stamps.reset()
+            self._restart_windows()
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -150,22 +213,28 @@ class FrameStatistics:
                 input_rate=self._inputs.rate(now),
                 output_rate=self._outputs.rate(now),
                 published=self._published,
-                unwatched=self._unwatched,
+                skipped=self._skipped,
                 rejected=dict(self._rejected),
                 errors=self._errors,
-                oddities=dict(self._oddities),
+                stamp_warnings=dict(self._stamp_warnings),
                 latency=_percentiles(self._latencies),
                 processing=_percentiles(self._processing),
                 since_input=now - self._last_input,
                 since_rejection=now - self._last_rejection,
                 since_error=now - self._last_error,
-                since_oddity=now - self._last_oddity,
+                since_stamp_warning=now - self._last_stamp_warning,
                 idle=self._idle,
                 failing=self._failing,
                 last_error=self._error_text,
                 last_rejection=self._rejection_text,
-                last_oddity=self._oddity_text,
+                last_stamp_warning=self._stamp_warning_text,
             )
+
+    def _restart_windows(self) -> None:
+        self._inputs.reset()
+        self._outputs.reset()
+        self._latencies.clear()
+        self._processing.clear()
 
 
 def _percentiles(seconds: deque[float]) -> Percentiles:

@@ -1,52 +1,101 @@
-"""The thread that works on frames. It knows nothing of ROS, images or models."""
+"""The node's threads: one for the newest frames, others for slow work. No ROS, images or models here."""
 
 import contextlib
+import queue
 import threading
+import traceback
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from ovseg_ros.node.frame_slot import Frame, FrameSlot
+from ovseg_ros.errors import OvsegError
 
+FrameT = TypeVar("FrameT")
+FrameT_contra = TypeVar("FrameT_contra", contravariant=True)
 SetupT = TypeVar("SetupT")
 SetupT_contra = TypeVar("SetupT_contra", contravariant=True)
 ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
+LabelledT = TypeVar("LabelledT")
 
 
-class Work(Protocol[SetupT_contra, ItemT, ResultT]):
+class FrameSlot(Generic[FrameT]):
+    """Holds the newest frame only: a frame that is overtaken is counted as dropped, never queued.
+
+    `put` is called by the executor thread and `take` by the worker. Both return at once; `wake` (shared by
+    the slots of several cameras) is notified on each `put`, so that a worker can sleep on it.
+    """
+
+    def __init__(self, wake: threading.Condition | None = None) -> None:
+        self._wake = wake if wake is not None else threading.Condition()
+        self._frame: FrameT | None = None
+        self._received = 0
+        self._dropped = 0
+
+    def put(self, frame: FrameT) -> None:
+        """Store `frame` in place of the one that waits, if any."""
+        with self._wake:
+            self._received += 1
+            if self._frame is not None:
+                self._dropped += 1
+            self._frame = frame
+            self._wake.notify_all()
+
+    def take(self) -> FrameT | None:
+        """Return the newest frame and leave the slot empty; None if there is none."""
+        with self._wake:
+            frame, self._frame = self._frame, None
+            return frame
+
+    def clear(self) -> None:
+        """Throw the waiting frame away without counting it: the input was closed."""
+        with self._wake:
+            self._frame = None
+
+    @property
+    def waiting(self) -> bool:
+        with self._wake:
+            return self._frame is not None
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Frames received and frames dropped since the slot was made."""
+        with self._wake:
+            return self._received, self._dropped
+
+
+class Work(Protocol[FrameT_contra, SetupT_contra, ItemT, LabelledT]):
     """What is done with setups and frames. Everything is called on the worker's thread."""
 
     def announce(self, setup: SetupT_contra) -> None:
         """A setup comes into force."""
 
-    def prepare(self, slot: FrameSlot, frame: Frame, setup: SetupT_contra) -> ItemT | None:
+    def prepare(self, slot: FrameSlot, frame: FrameT_contra, setup: SetupT_contra) -> ItemT | None:
         """What `compute` needs of a frame; None if nothing is to be done with it."""
 
     def batch_of(self, item: ItemT, setup: SetupT_contra) -> Hashable:
         """Items of a round for which this is equal are computed together."""
 
-    def compute(self, items: Sequence[ItemT], setup: SetupT_contra) -> Sequence[ResultT]:
+    def compute(self, items: Sequence[ItemT], setup: SetupT_contra) -> Sequence[LabelledT]:
         """The results of a batch, one for each item in their order."""
 
-    def publish(self, result: ResultT) -> None:
+    def publish(self, slot: FrameSlot, result: LabelledT) -> None:
         """Send a result."""
 
-    def follow(self, result: ResultT) -> None:
+    def follow(self, slot: FrameSlot, result: LabelledT) -> None:
         """Send what may have to wait, after every result of the batch was published."""
 
     def failed(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
         """One of the others ended in an exception, over what came from these slots."""
 
 
-class FrameWorker(Generic[SetupT, ItemT, ResultT]):
+class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
     """Works in rounds: each takes the newest frame of every slot that has one, and waits for no other.
 
     So slots need no order of turns: whichever has a frame waiting when a round begins is part of it, however
     many frames the others send.
 
-    A *setup* is whatever the work needs beside the frames (a model with a vocabulary). `offer` gives a new
-    one. It is taken up between two rounds and announced before the first round that uses it, also while the
-    worker is paused or no frames come.
+    A *setup* is whatever the work needs beside the frames (settings, a vocabulary, a model). `offer` gives a
+    new one. It is taken up between two rounds and announced before the first round that uses it, also while
+    the worker is paused or no frames come.
 
     Frames flow between `resume` and `pause`. `pause` does not wait for a batch that is being computed; its
     results are thrown away. After `pause` returned nothing is published.
@@ -55,7 +104,10 @@ class FrameWorker(Generic[SetupT, ItemT, ResultT]):
     """
 
     def __init__(
-        self, slots: Sequence[FrameSlot], wake: threading.Condition, work: Work[SetupT, ItemT, ResultT]
+        self,
+        slots: Sequence[FrameSlot[FrameT]],
+        wake: threading.Condition,
+        work: Work[FrameT, SetupT, ItemT, LabelledT],
     ) -> None:
         self._slots = slots
         self._wake = wake
@@ -112,7 +164,7 @@ class FrameWorker(Generic[SetupT, ItemT, ResultT]):
     def _has_work(self) -> bool:
         return self._stopping or self._offered is not None or bool(self._ready_slots())
 
-    def _ready_slots(self) -> list[FrameSlot]:
+    def _ready_slots(self) -> list[FrameSlot[FrameT]]:
         if not self._running or (self._setup is None and self._offered is None):
             return []
         return [slot for slot in self._slots if slot.waiting]
@@ -122,11 +174,11 @@ class FrameWorker(Generic[SetupT, ItemT, ResultT]):
         try:
             self._work.announce(setup)
         except Exception as error:
-            self._tell(error, self._slots)
+            self._report(error, self._slots)
 
     def _work_on_newest(self) -> None:
         with self._wake:
-            # An offer that came meanwhile goes first: whoever made it may count on the next frames.
+            # An offer that came meanwhile is taken up first: whoever made it may count on the next frames.
             slots = self._ready_slots() if self._offered is None else []
             taken = [(slot, frame) for slot in slots if (frame := slot.take()) is not None]
             setup, epoch = self._setup, self._epoch
@@ -139,7 +191,7 @@ class FrameWorker(Generic[SetupT, ItemT, ResultT]):
                 if item is not None:
                     batches.setdefault(self._work.batch_of(item, setup), []).append((slot, item))
             except Exception as error:
-                self._tell(error, [slot])
+                self._report(error, [slot])
         for batch in batches.values():
             if self._epoch == epoch:
                 self._work_on_batch(batch, setup, epoch)
@@ -150,24 +202,94 @@ class FrameWorker(Generic[SetupT, ItemT, ResultT]):
             computed = self._work.compute([item for _, item in batch], setup)
             results = list(zip(slots, computed, strict=True))
         except Exception as error:
-            self._tell(error, slots)
+            self._report(error, slots)
             return
         published = [entry for entry in results if self._send(self._work.publish, *entry, epoch)]
         for entry in published:
             self._send(self._work.follow, *entry, epoch)
 
-    def _send(self, send: Callable[[ResultT], None], slot: FrameSlot, result: ResultT, epoch: int) -> bool:
+    def _send(
+        self, send: Callable[[FrameSlot, LabelledT], None], slot: FrameSlot, result: LabelledT, epoch: int
+    ) -> bool:
         """Whether it was sent."""
         try:
             with self._publishing:
                 if self._epoch == epoch:
-                    send(result)
+                    send(slot, result)
                     return True
         except Exception as error:
-            self._tell(error, [slot])
+            self._report(error, [slot])
         return False
 
-    def _tell(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
-        # Not even the telling may end the thread.
+    def _report(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
+        # Not even the report of a failure may end the thread.
         with contextlib.suppress(Exception):
             self._work.failed(error, slots)
+
+
+class Cancelled(OvsegError):
+    """The queue was closed before this piece of work was done."""
+
+
+class SerialQueue:
+    """Runs pieces of slow work on a thread of its own, in the order in which they were submitted.
+
+    Unlike those of a `ThreadPoolExecutor` its thread is a daemon: torch cannot be interrupted, and a process
+    that was told to end must not wait for a minute of text encoding.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._queue: queue.SimpleQueue[tuple[Callable[[], Any], Callable[[Any], None]] | None]
+        self._queue = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[], SetupT], done: Callable[[SetupT | Exception], None]) -> None:
+        """Queue `work()`. `done(result)`, or `done(exception)`, is called once on the queue's thread.
+
+        After `close` it is `done(Cancelled)`, from whichever thread closes or submits.
+        """
+        with self._lock:
+            if not self._closed:
+                self._queue.put((work, done))
+                return
+        done(Cancelled("the node is not configured any more"))
+
+    def close(self) -> None:
+        """Cancel what waits. What runs at this moment runs to its end, but is reported as cancelled."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            waiting = []
+            while not self._queue.empty():
+                waiting.append(self._queue.get())
+            self._queue.put(None)
+        for entry in waiting:
+            if entry is not None:
+                entry[1](Cancelled("the node was cleaned up before this was done"))
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread's end after `close`; False if it is still at work after `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            work, done = entry
+            result: object
+            try:
+                result = work()
+            except Exception as error:
+                result = error
+            with self._lock:
+                if self._closed:
+                    result = Cancelled("the node was cleaned up before this was done")
+            try:
+                done(result)
+            except Exception:  # whoever waits for the next piece of work must not wait for ever
+                traceback.print_exc()
+            # A large result must not live on in this frame until the next piece of work comes.
+            del entry, work, done, result

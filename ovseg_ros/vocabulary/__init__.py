@@ -1,15 +1,16 @@
 """What a vocabulary is: classes, synonyms, background, ids, colours, files, checks. Plain Python."""
 
-from ovseg_ros.vocabulary.checks import (
+from ovseg_ros.vocabulary.files import shipped_vocabularies
+from ovseg_ros.vocabulary.phrases import (
     BACKGROUND_ID,
     MAX_BACKGROUND,
     MAX_CLASSES,
     MAX_COST,
+    MAX_PROMPT_LENGTH,
     UNKNOWN_COST,
     UNLABELLED_ID,
+    VocabularyError,
 )
-from ovseg_ros.vocabulary.files import shipped_vocabularies
-from ovseg_ros.vocabulary.phrases import MAX_PROMPT_LENGTH, VocabularyError
 from ovseg_ros.vocabulary.vocabulary import (
     BACKGROUND_COLOR,
     UNLABELLED_COLOR,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ovseg_ros.config import Value, option
-from ovseg_ros.vocabulary.checks import MAX_COST
+from ovseg_ros.vocabulary.phrases import MAX_COST
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ovseg_ros.vocabulary.checks import (
+from ovseg_ros.vocabulary.config import VocabularyConfig
+from ovseg_ros.vocabulary.files import find_vocabulary, read_vocabulary
+from ovseg_ros.vocabulary.phrases import (
     MAX_CLASSES,
     UNLABELLED_ID,
+    VocabularyError,
     check_cost,
     check_ids,
     check_own,
     check_threshold,
     check_unique,
-    parse_background,
-    parse_classes,
-)
-from ovseg_ros.vocabulary.config import VocabularyConfig
-from ovseg_ros.vocabulary.files import find_vocabulary, read_vocabulary
-from ovseg_ros.vocabulary.phrases import (
-    VocabularyError,
     color_of,
     label_key,
+    parse_background,
+    parse_classes,
     quote,
     slugs_of,
 )
@@ -153,9 +151,11 @@ class VocabularyBuilder:
         own_costs = check_own(entries, costs or {}, "cost", check_cost)
         default_cost = check_cost(default_cost, "the default cost")
 
+        names = [entry[0] for entry in entries]
+        keys = list(map(label_key, names))
         holders = dict(self._holders)
-        numbers = _assign_ids(holders, [entry[0] for entry in entries], fixed)
-        slugs = slugs_of([entry[0] for entry in entries], numbers)
+        numbers = _assign_ids(holders, names, keys, fixed)
+        slugs = slugs_of(names, numbers)
 
         self._holders, self._threshold, self._revision = holders, keep, self._revision + 1
         return Vocabulary(
@@ -164,12 +164,14 @@ class VocabularyBuilder:
                     id=number,
                     name=name,
                     synonyms=tuple(synonyms),
-                    color=color_of(name),
+                    color=color,
                     slug=slug,
-                    threshold=own_thresholds.get(label_key(name)),
-                    cost=own_costs.get(label_key(name)),
+                    threshold=own_thresholds.get(key),
+                    cost=own_costs.get(key),
                 )
-                for (name, *synonyms), number, slug in zip(entries, numbers, slugs, strict=True)
+                for (name, *synonyms), key, number, slug, color in zip(
+                    entries, keys, numbers, slugs, list(map(color_of, names)), strict=True
+                )
             ),
             background=background_prompts,
             threshold=keep,
@@ -256,10 +258,11 @@ def _cost_entry(entry: str) -> tuple[str, int]:
     return name, int(cost)
 
 
-def _assign_ids(holders: dict[int, str], names: Sequence[str], fixed: Sequence[int | None]) -> list[int]:
+def _assign_ids(
+    holders: dict[int, str], names: Sequence[str], keys: Sequence[str], fixed: Sequence[int | None]
+) -> list[int]:
     """Give each label its id and mark it as used last in `holders` (id -> label key, changed in place)."""
     known = {key: number for number, key in holders.items()}  # a label with two ids: the one used last
-    keys = [label_key(name) for name in names]
     kept = {known.get(key) for key, number in zip(keys, fixed, strict=True) if number is None}
     exhausted = len(holders) == MAX_CLASSES
     for name, key, number in zip(names, keys, fixed, strict=True):

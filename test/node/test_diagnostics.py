@@ -6,8 +6,8 @@ pytest.importorskip("diagnostic_msgs", reason="ROS 2 is not installed")
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from ovseg_ros.node.diagnostics import Report, build_status, judge
-from ovseg_ros.node.specification import Phase
+from ovseg_ros.node.diagnostics import CameraReport, build_status, judge
+from ovseg_ros.node.lifecycle import NodePhase
 from ovseg_ros.node.statistics import Percentiles, Snapshot
 
 OK, WARN, ERROR, STALE = (
@@ -18,10 +18,10 @@ OK, WARN, ERROR, STALE = (
 )
 
 FINE = Snapshot(output_rate=12.5, published=99, since_input=0.1)
-ACTIVE = Report(phase=Phase.ACTIVE, frames=FINE, image_topic="/camera", publishers=1)
+ACTIVE = CameraReport(phase=NodePhase.ACTIVE, frames=FINE, image_topic="/camera", publishers=1)
 
 
-def with_frames(**fields: object) -> Report:
+def with_frames(**fields: object) -> CameraReport:
     return replace(ACTIVE, frames=replace(FINE, **fields))
 
 
@@ -30,14 +30,14 @@ def with_frames(**fields: object) -> Report:
     [
         (ACTIVE, OK, "segmenting at 12.5 Hz"),
         (with_frames(idle=True), OK, "nobody subscribes"),
-        (Report(phase=Phase.UNCONFIGURED), STALE, "no model"),
-        (Report(phase=Phase.UNCONFIGURED, failure="no such folder /x"), ERROR, "no such folder /x"),
-        (replace(ACTIVE, phase=Phase.INACTIVE), STALE, "inactive"),
+        (CameraReport(phase=NodePhase.UNCONFIGURED), STALE, "no model"),
+        (CameraReport(phase=NodePhase.UNCONFIGURED, failure="no such folder /x"), ERROR, "no such folder /x"),
+        (replace(ACTIVE, phase=NodePhase.INACTIVE), STALE, "inactive"),
         (with_frames(failing=True, last_error="it broke"), ERROR, "it broke"),
         (with_frames(since_error=1.0, last_error="it broke"), WARN, "a moment ago: it broke"),
         (with_frames(since_error=60.0, last_error="it broke"), OK, "segmenting"),
         (with_frames(since_rejection=1.0, last_rejection="step is 3"), WARN, "step is 3"),
-        (with_frames(since_oddity=1.0, last_oddity="no stamp"), WARN, "no stamp"),
+        (with_frames(since_stamp_warning=1.0, last_stamp_warning="no stamp"), WARN, "no stamp"),
         (with_frames(since_input=float("inf")), WARN, "no image came yet on /camera"),
         (with_frames(since_input=4.0), WARN, "no image for 4.0 s on /camera"),
         (replace(with_frames(since_input=4.0), stale_after=5.0), OK, "segmenting"),
@@ -53,7 +53,7 @@ def with_frames(**fields: object) -> Report:
         (replace(ACTIVE, failure="words could not be encoded"), WARN, "words could not be encoded"),
     ],
 )
-def test_the_gravest_thing_is_told(report: Report, level: bytes, part: str) -> None:
+def test_the_most_severe_condition_is_reported(report: CameraReport, level: bytes, part: str) -> None:
     found, message = judge(report)
     assert found == level
     assert part in message
@@ -65,7 +65,7 @@ def test_the_status_holds_all_the_contract_asks_for() -> None:
             input_rate=30.0,
             rejected={"zero_size": 2, "data_size": 1},
             errors=3,
-            oddities={"stamp_zero": 4},
+            stamp_warnings={"stamp_zero": 4},
             latency=Percentiles(10.0, 20.0, 30.0),
             last_error="it broke",
         ),
@@ -91,7 +91,7 @@ def test_the_status_holds_all_the_contract_asks_for() -> None:
         "rejected: zero_size": "2",
         "rejected: data_size": "1",
         "frames failed": "3",
-        "stamp: stamp_zero": "4",
+        "stamp warning: stamp_zero": "4",
         "qos mismatch: RELIABILITY": "1",
         "latency p50 (ms)": "10.0",
         "latency p95 (ms)": "20.0",

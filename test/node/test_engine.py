@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovseg_ros.clipseg import OutOfMemory
-from ovseg_ros.node.engine import Engine, Setup
-from ovseg_ros.node.settings import MethodSettings, ModelSettings
+from ovseg_ros.clipseg import MethodConfig, ModelConfig, OutOfMemory
+from ovseg_ros.node import engine as engine_module
+from ovseg_ros.node.engine import Engine, PreparedSegmenter
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
@@ -19,13 +19,13 @@ class FakeSegmenter:
     def __init__(self, short_side: int, limit: int, tried: list[tuple[int, int]]) -> None:
         self.short_side, self.limit, self.tried = short_side, limit, tried
         self.description = {"short_side": str(short_side)}
-        self.moments: list[list[Any]] = []
+        self.smoothing: list[list[Any]] = []
 
     def segment_batch(
         self, images: Sequence[np.ndarray], classifier: Any, *, output_size: str, smoothing: Sequence[Any]
     ) -> list[str]:
         self.tried.append((len(images), self.short_side))
-        self.moments.append(list(smoothing))
+        self.smoothing.append(list(smoothing))
         if len(images) * self.short_side > self.limit:
             raise OutOfMemory("no memory left")
         return [f"{output_size} at {self.short_side}"] * len(images)
@@ -34,9 +34,9 @@ class FakeSegmenter:
         return FakeSegmenter(self.short_side // 2, self.limit, self.tried) if self.short_side > 50 else None
 
 
-def setup_with(limit: int, short_side: int = 200) -> tuple[Setup, list[tuple[int, int]]]:
+def setup_with(limit: int, short_side: int = 200) -> tuple[PreparedSegmenter, list[tuple[int, int]]]:
     tried: list[tuple[int, int]] = []
-    return Setup(FakeSegmenter(short_side, limit, tried), SimpleNamespace()), tried
+    return PreparedSegmenter(FakeSegmenter(short_side, limit, tried), SimpleNamespace()), tried
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -89,13 +89,13 @@ def test_where_there_is_no_smaller_size_the_first_failure_is_told(count: int) ->
 
 
 def test_a_change_of_words_keeps_the_segmenter(tiny_model_dir: Any) -> None:
-    engine, builder = Engine(ModelSettings(name=str(tiny_model_dir))), VocabularyBuilder()
-    method = MethodSettings(short_side=64)
+    engine, builder = Engine(ModelConfig(name=str(tiny_model_dir))), VocabularyBuilder()
+    method = MethodConfig(short_side=64)
     first = engine.prepare(method, "plain", builder.build(["road"]))
     second = engine.prepare(method, "plain", builder.build(["car"]))
-    other = engine.prepare(MethodSettings(short_side=96), "plain", builder.build(["car"]))
+    other = engine.prepare(MethodConfig(short_side=96), "plain", builder.build(["car"]))
     assert first._segmenter is second._segmenter is not other._segmenter
-    assert second.vocabulary.classes[0].name == "car"
+    assert second._classifier.vocabulary.classes[0].name == "car"
     assert [found.labels.shape for found in other.segment([IMAGE] * 2, "input")] == [(4, 6)] * 2
 
 
@@ -127,26 +127,26 @@ def test_a_latency_is_held_and_told(
     tiny_model_dir: Any, monkeypatch: pytest.MonkeyPatch, cameras: int
 ) -> None:
     """That of a batch, since its images are there together: of two cameras, frames that come at once."""
-    monkeypatch.setattr(Engine, "_make", lambda *settings: TimedSegmenter())
-    engine = Engine(ModelSettings(name=str(tiny_model_dir), max_latency_ms=50.0), cameras)
+    monkeypatch.setattr(engine_module, "Segmenter", lambda *_, **__: TimedSegmenter())
+    engine = Engine(ModelConfig(name=str(tiny_model_dir), max_latency_ms=50.0), cameras)
     vocabulary = VocabularyBuilder().build(["road"])
-    setup = engine.prepare(MethodSettings(), "plain", vocabulary)
+    setup = engine.prepare(MethodConfig(), "plain", vocabulary)
     times = [setup.segment([IMAGE] * cameras, "input")[-1].inference_ms for _ in range(200)]
     assert times[0] <= 50  # known before the first frame
     assert 30 < times[-1] <= 50
     side = round(336 * (times[-1] / cameras / 100) ** 0.5)
     assert setup.description["short_side"] == str(side)
     assert f"short side {side} of at most 336" in setup.description["max_latency"]
-    again = engine.prepare(MethodSettings(), "plain", vocabulary)
+    again = engine.prepare(MethodConfig(), "plain", vocabulary)
     assert again.segment([IMAGE] * cameras, "input")[0].inference_ms == times[-1]  # not begun anew
 
 
 def test_frames_that_come_together_now_and_then_hold_the_latency_too(
     tiny_model_dir: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Engine, "_make", lambda *settings: TimedSegmenter())
-    engine = Engine(ModelSettings(name=str(tiny_model_dir), max_latency_ms=50.0), 2)
-    setup = engine.prepare(MethodSettings(), "plain", VocabularyBuilder().build(["road"]))
+    monkeypatch.setattr(engine_module, "Segmenter", lambda *_, **__: TimedSegmenter())
+    engine = Engine(ModelConfig(name=str(tiny_model_dir), max_latency_ms=50.0), 2)
+    setup = engine.prepare(MethodConfig(), "plain", VocabularyBuilder().build(["road"]))
     pairs = []
     for _ in range(200):
         for count in (1, 1, 2):
@@ -156,21 +156,21 @@ def test_frames_that_come_together_now_and_then_hold_the_latency_too(
     assert max(pairs[-20:]) <= 50
 
 
-def test_each_image_keeps_its_moment_when_a_batch_is_taken_apart() -> None:
+def test_each_image_keeps_its_smoothing_when_a_batch_is_taken_apart() -> None:
     segmenter = FakeSegmenter(short_side=200, limit=200, tried=[])
-    setup = Setup(segmenter, SimpleNamespace())
-    front, rear = setup.moment(None, 0.2, 10), None
+    setup = PreparedSegmenter(segmenter, SimpleNamespace())
+    front, rear = setup.next_smoothing(None, 0.2, 10), None
     setup.segment([IMAGE] * 2, "input", [front, rear])
     setup.segment([IMAGE] * 2, "input")
-    assert segmenter.moments == [[front, rear], [front], [rear], [], [None], [None]]
+    assert segmenter.smoothing == [[front, rear], [front], [rear], [], [None], [None]]
 
 
-def test_a_moment_goes_on_with_the_smoother_of_the_one_before() -> None:
+def test_smoothing_goes_on_with_the_smoother_of_the_one_before() -> None:
     setup, _ = setup_with(limit=200)
-    first = setup.moment(None, 0.2, 10)
-    second = setup.moment(first, 0.5, 20)
+    first = setup.next_smoothing(None, 0.2, 10)
+    second = setup.next_smoothing(first, 0.5, 20)
     assert (first.stamp_ns, second.stamp_ns) == (10, 20)
     assert second.smoother is first.smoother
     assert second.smoother.seconds == 0.5
-    assert setup.moment(second, 0.0, 30) is None
-    assert setup.moment(None, 0.5, 40).smoother is not first.smoother
+    assert setup.next_smoothing(second, 0.0, 30) is None
+    assert setup.next_smoothing(None, 0.5, 40).smoother is not first.smoother

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from ovseg_ros.node.latency import FRAMES, PATIENCE, LatencyGovernor
+from ovseg_ros.node.engine import FRAMES, PATIENCE, LatencyGovernor
 
 
 class Device:

@@ -8,13 +8,15 @@ import pytest
 
 pytest.importorskip("sensor_msgs", reason="ROS 2 is not installed")
 
-from ovseg_ros.node import newest_frame
-from ovseg_ros.node.newest_frame import NewestFrame, Segmented
+from ovseg_ros.node import locate
+from ovseg_ros.node.frames import LabelledFrame
+from ovseg_ros.node.locate import NewestFrame
+from ovseg_ros.node.worker import FrameSlot
 
 
-def frame(age: float = 0.0) -> Segmented:
-    labelled: Any = None
-    return Segmented(labelled, None, time.monotonic() - age)
+def frame(age: float = 0.0) -> LabelledFrame:
+    nothing: Any = None
+    return LabelledFrame(*[nothing] * 6, arrived=time.monotonic() - age)
 
 
 def after(seconds: float, work: Any, *arguments: Any) -> threading.Timer:
@@ -25,12 +27,12 @@ def after(seconds: float, work: Any, *arguments: Any) -> threading.Timer:
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest_frame, "IMAGE_PATIENCE", 0.2)
-    monkeypatch.setattr(newest_frame, "WORK_PATIENCE", 20.0)
+    monkeypatch.setattr(locate, "IMAGE_PATIENCE", 0.2)
+    monkeypatch.setattr(locate, "WORK_PATIENCE", 20.0)
 
 
 def test_a_fresh_frame_is_given_at_once() -> None:
-    newest = NewestFrame(lambda: 0)
+    newest = NewestFrame(FrameSlot())
     fresh = frame(0.5)
     newest.put(frame(0.6))
     newest.put(fresh)
@@ -39,7 +41,7 @@ def test_a_fresh_frame_is_given_at_once() -> None:
 
 
 def test_an_old_frame_has_the_next_one_asked_for() -> None:
-    newest = NewestFrame(lambda: 0)
+    newest = NewestFrame(FrameSlot())
     newest.put(frame(10))
     fresh = frame()
     asked: list[bool] = []
@@ -57,7 +59,7 @@ def test_an_old_frame_has_the_next_one_asked_for() -> None:
 
 @pytest.mark.usefixtures("_impatient")
 def test_without_images_the_old_frame_has_to_do() -> None:
-    newest = NewestFrame(lambda: 0)
+    newest = NewestFrame(FrameSlot())
     assert newest.get(1.0) is None
     old = frame(10)
     newest.put(old)
@@ -67,17 +69,18 @@ def test_without_images_the_old_frame_has_to_do() -> None:
 
 @pytest.mark.usefixtures("_impatient")
 def test_an_image_that_is_worked_on_is_waited_for_longer() -> None:
-    received = iter(range(10))
-    newest = NewestFrame(lambda: next(received))
+    slot: FrameSlot[Any] = FrameSlot()
+    newest = NewestFrame(slot)
     fresh = frame()
-    timer = after(0.6, newest.put, fresh)
+    timers = [after(0.1, slot.put, "an image"), after(0.6, newest.put, fresh)]
     assert newest.get(1.0) is fresh
-    timer.join()
+    for timer in timers:
+        timer.join()
 
 
 def test_closing_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest_frame, "IMAGE_PATIENCE", 60)
-    newest = NewestFrame(lambda: 0)
+    monkeypatch.setattr(locate, "IMAGE_PATIENCE", 60)
+    newest = NewestFrame(FrameSlot())
     newest.put(frame(10))
     timer = after(0.1, newest.clear)
     start = time.monotonic()

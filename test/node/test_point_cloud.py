@@ -2,6 +2,7 @@
 
 import math
 import struct
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +15,10 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from ovseg_ros.images.codec import ImageError
-from ovseg_ros.node.labelled import Labelled
+from ovseg_ros.node.depth import DepthMatch
+from ovseg_ros.node.frames import LabelledFrame
 from ovseg_ros.node.point_cloud import points_message
+from ovseg_ros.node.settings import InputConfig
 
 
 def camera_info(width: int, height: int, **fields: Any) -> CameraInfo:
@@ -35,7 +38,7 @@ def depth_image(values: np.ndarray) -> Image:
 
 def frame(
     size: tuple[int, int], image_size: tuple[int, int], info: Any, depth: Image, rectified: bool = False
-) -> Labelled:
+) -> LabelledFrame:
     """A frame of noise, with this camera_info and depth."""
     rng = np.random.default_rng(3)
     segmentation = SimpleNamespace(
@@ -43,14 +46,16 @@ def frame(
         confidence=rng.integers(0, 256, size, np.uint8),
         output_size=size,
     )
-    return Labelled(
+    match = DepthMatch(0, threading.Condition())
+    match.offer(depth)
+    return LabelledFrame(
         header=Header(frame_id="optical"),
         image=rng.integers(0, 256, (*image_size, 3), np.uint8),
         segmentation=segmentation,
         camera_info=info,
-        rectified=rectified,
-        latency=lambda: math.nan,
-        depth=lambda: depth,
+        depth=match,
+        setup=SimpleNamespace(input=InputConfig(rectified=rectified)),
+        arrived=0.0,
     )
 
 

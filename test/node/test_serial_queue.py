@@ -1,7 +1,7 @@
 import threading
 from typing import Any
 
-from ovseg_ros.node.serial_queue import Cancelled, SerialQueue
+from ovseg_ros.node.worker import Cancelled, SerialQueue
 
 
 def test_work_keeps_its_order_and_its_results() -> None:

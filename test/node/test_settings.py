@@ -4,23 +4,26 @@ from typing import Any
 
 import pytest
 
-from ovseg_ros.node.settings import SPECIFICATIONS, Settings
-from ovseg_ros.node.specification import ParameterError, Phase
+from ovseg_ros.config import ConfigError, from_values, options_of, values_of
+from ovseg_ros.node.settings import Settings
+
+OPTIONS = options_of(Settings)
 
 
 def test_defaults_pass_their_own_checks() -> None:
-    assert Settings.from_values(Settings().values()) == Settings()
-    assert set(Settings().values()) == set(SPECIFICATIONS)
+    assert from_values(Settings, values_of(Settings())) == Settings()
+    assert set(values_of(Settings())) == set(OPTIONS)
 
 
 def test_values_reach_their_place() -> None:
-    settings = Settings.from_values(
+    settings = from_values(
+        Settings,
         {
             "model.name": "ViT-L-14",
             "vocabulary.classes": ("a", "b"),
             "autostart": False,
             "method.short_side": 448,
-        }
+        },
     )
     assert settings.model.name == "ViT-L-14"
     assert settings.vocabulary.classes == ("a", "b")
@@ -41,7 +44,7 @@ def test_values_reach_their_place() -> None:
     ],
 )
 def test_what_is_meant_is_taken(name: str, value: Any, expected: Any) -> None:
-    checked = SPECIFICATIONS[name].checked(value)
+    checked = OPTIONS[name].checked(value)
     assert checked == expected
     assert type(checked) is type(expected)
 
@@ -67,27 +70,24 @@ def test_what_is_meant_is_taken(name: str, value: Any, expected: Any) -> None:
     ],
 )
 def test_anything_else_is_refused_with_what_is_allowed(name: str, value: Any, allowed: str) -> None:
-    with pytest.raises(ParameterError) as caught:
-        Settings.from_values({name: value})
+    with pytest.raises(ConfigError) as caught:
+        from_values(Settings, {name: value})
     assert str(caught.value) == f"{name} must be {allowed}; got {value!r}"
 
 
 def test_only_what_can_change_may_change() -> None:
-    until = {name: entry.changes_until for name, entry in SPECIFICATIONS.items()}
-    assert all(until[name] is Phase.UNCONFIGURED for name in until if name.startswith("model."))
-    assert until["input.transport"] is until["input.reliability"] is Phase.INACTIVE
-    assert until["autostart"] is None
-    assert until["cameras"] is Phase.UNCONFIGURED
-    assert all(
-        until[name] is Phase.ACTIVE
-        for name in until
-        if name.startswith(("vocabulary.", "method.", "output."))
-    )
+    changes = {name: option.changes for name, option in OPTIONS.items()}
+    assert all(changes[name] == "unconfigured" for name in changes if name.startswith("model."))
+    assert changes["input.transport"] == changes["input.reliability"] == "inactive"
+    assert changes["autostart"] == "never"
+    assert changes["cameras"] == "unconfigured"
+    anytime = ("vocabulary.", "method.", "output.")
+    assert all(changes[name] == "always" for name in changes if name.startswith(anytime))
 
 
 @pytest.mark.parametrize("names", [(), ("front",), ("front", "Front", "_rear2", "labels", "x" * 64)])
 def test_names_that_cameras_may_have(names: tuple[str, ...]) -> None:
-    settings = Settings.from_values({"cameras": names})
+    settings = from_values(Settings, {"cameras": names})
     assert settings.cameras == names
     assert settings.camera_names == (names or ("",))
 
@@ -102,10 +102,10 @@ def test_names_that_cameras_may_have(names: tuple[str, ...]) -> None:
         (("vorn\u00e9",), "entry 1"),
         (("front\n",), "entry 1"),
         (("x" * 65,), "at most 64"),
-        (("front", "rear", "front"), "entry 3, 'front', stands there twice"),
+        (("front", "rear", "front"), "entry 3, 'front', is there twice"),
     ],
 )
 def test_names_that_cameras_may_not_have(names: tuple[str, ...], said: str) -> None:
-    with pytest.raises(ParameterError, match=r"^cameras: ") as caught:
-        Settings.from_values({"cameras": names})
+    with pytest.raises(ConfigError, match=r"^cameras: ") as caught:
+        from_values(Settings, {"cameras": names})
     assert said in str(caught.value)

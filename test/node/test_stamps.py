@@ -2,12 +2,12 @@ import math
 
 import pytest
 
-from ovseg_ros.node.stamps import (
+from ovseg_ros.node.statistics import (
     BACKWARDS,
     FUTURE,
-    MEANINGS,
     NO_CLOCK,
     OLD,
+    STAMP_WARNINGS,
     ZERO,
     StampWatch,
     latency,
@@ -18,7 +18,7 @@ NOW = 1_700_000_000 * SECOND
 
 
 @pytest.mark.parametrize(
-    ("stamp", "now", "oddity"),
+    ("stamp", "now", "warning"),
     [
         (NOW - SECOND // 10, NOW, None),
         (NOW + SECOND // 1000, NOW, None),
@@ -28,9 +28,9 @@ NOW = 1_700_000_000 * SECOND
         (NOW, 0, NO_CLOCK),
     ],
 )
-def test_what_is_odd_about_a_first_stamp(stamp: int, now: int, oddity: str | None) -> None:
-    assert StampWatch().check(stamp, now) == oddity
-    assert oddity is None or oddity in MEANINGS
+def test_what_is_odd_about_a_first_stamp(stamp: int, now: int, warning: str | None) -> None:
+    assert StampWatch().check(stamp, now) == warning
+    assert warning is None or warning in STAMP_WARNINGS
 
 
 def test_a_jump_back_is_told_once() -> None:

@@ -65,13 +65,13 @@ def test_an_unknown_latency_does_not_count(statistics: FrameStatistics) -> None:
 def test_reasons_are_counted_apart(statistics: FrameStatistics, clock: Clock) -> None:
     for reason in ("step_too_small", "zero_size", "zero_size"):
         statistics.rejected(reason, f"because of {reason}")
-    statistics.odd("stamp_zero", "no stamp")
+    assert statistics.check_stamp(0, 10**18) == "stamp_zero"
     clock.now += 2
     snapshot = statistics.snapshot()
     assert snapshot.rejected == {"step_too_small": 1, "zero_size": 2}
-    assert snapshot.oddities == {"stamp_zero": 1}
+    assert snapshot.stamp_warnings == {"stamp_zero": 1}
     assert snapshot.last_rejection == "because of zero_size"
-    assert snapshot.since_rejection == snapshot.since_oddity == 2
+    assert snapshot.since_rejection == snapshot.since_stamp_warning == 2
 
 
 def test_failing_lasts_until_a_frame_succeeds(statistics: FrameStatistics) -> None:
@@ -84,7 +84,7 @@ def test_failing_lasts_until_a_frame_succeeds(statistics: FrameStatistics) -> No
 
 
 def test_idle_is_when_the_last_frame_was_for_nobody(statistics: FrameStatistics) -> None:
-    statistics.unwatched()
+    statistics.skipped()
     assert statistics.snapshot().idle
     statistics.published(latency=0.1, processing=0.1)
     assert not statistics.snapshot().idle
@@ -96,7 +96,7 @@ def test_windows_can_begin_anew(statistics: FrameStatistics, clock: Clock) -> No
         statistics.arrived()
         statistics.published(latency=0.1, processing=0.1)
     assert statistics.snapshot().input_rate == pytest.approx(10)
-    statistics.restart_windows()
+    statistics.opened()
     snapshot = statistics.snapshot()
     assert snapshot.input_rate == snapshot.output_rate == 0
     assert math.isnan(snapshot.latency.p50)
@@ -116,3 +116,16 @@ def test_counts_from_many_threads_add_up(statistics: FrameStatistics) -> None:
     for thread in threads:
         thread.join()
     assert statistics.snapshot().rejected == {"reason": 800}
+
+
+def test_a_jump_back_begins_the_windows_anew(statistics: FrameStatistics, clock: Clock) -> None:
+    second = 10**9
+    for number in (1, 2):
+        clock.now += 0.1
+        statistics.arrived()
+        assert statistics.check_stamp(number * second, 3 * second) is None
+    assert statistics.snapshot().input_rate > 0
+    assert statistics.check_stamp(second, 3 * second) == "stamp_jumped_back"
+    assert statistics.snapshot().input_rate == 0
+    statistics.opened()
+    assert statistics.check_stamp(second // 2, 3 * second) is None, "what came before the input was closed"

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovseg_ros.node.frame_slot import Frame, FrameSlot
-from ovseg_ros.node.worker import FrameWorker
+from ovseg_ros.node.worker import FrameSlot, FrameWorker
 
 
 class Bench:
@@ -17,7 +16,7 @@ class Bench:
 
     def __init__(self, slots: int = 1) -> None:
         wake = threading.Condition()
-        self.slots = [FrameSlot(wake) for _ in range(slots)]
+        self.slots: list[FrameSlot[Any]] = [FrameSlot(wake) for _ in range(slots)]
         self.slot = self.slots[0]
         self.events: list[tuple[str, Any]] = []
         self.batches: list[list[Any]] = []
@@ -27,15 +26,15 @@ class Bench:
         self.gate = threading.Event()
         self.gate.set()
         self.broken: set[Any] = set()
-        self.worker: FrameWorker[str, Any, tuple[Any, str]] = FrameWorker(self.slots, wake, self)
+        self.worker: FrameWorker[Any, str, Any, tuple[Any, str]] = FrameWorker(self.slots, wake, self)
 
     def announce(self, setup: str) -> None:
         self.events.append(("announce", setup))
         self._break("announce")
 
-    def prepare(self, slot: FrameSlot, frame: Frame, setup: str) -> Any:
-        self._break("prepare", frame.message)
-        return None if frame.message == "unwanted" else frame.message
+    def prepare(self, slot: FrameSlot, frame: Any, setup: str) -> Any:
+        self._break("prepare", frame)
+        return None if frame == "unwanted" else frame
 
     def batch_of(self, item: Any, setup: str) -> type:
         return type(item)
@@ -47,11 +46,11 @@ class Bench:
         self._break("compute", *items)
         return [(item, setup) for item in items]
 
-    def publish(self, result: tuple[Any, str]) -> None:
+    def publish(self, slot: FrameSlot, result: tuple[Any, str]) -> None:
         self._break("publish", result[0])
         self.events.append(("publish", result))
 
-    def follow(self, result: tuple[Any, str]) -> None:
+    def follow(self, slot: FrameSlot, result: tuple[Any, str]) -> None:
         self._break("follow", result[0])
         self.events.append(("follow", result))
 
@@ -61,7 +60,7 @@ class Bench:
         self._break("failed")
 
     def put(self, message: Any, slot: int = 0) -> None:
-        self.slots[slot].put(Frame(message, 0.0))
+        self.slots[slot].put(message)
 
     def begin(self) -> None:
         """Let frames flow, and hold the worker in the middle of the first one."""
@@ -291,9 +290,11 @@ def test_a_pause_ends_a_round_between_its_batches(three: Bench) -> None:
 
 
 @pytest.mark.parametrize("where", ["announce", "prepare", "compute", "publish", "follow"])
-@pytest.mark.parametrize("telling_breaks_too", [False, True])
-def test_every_exception_is_told_and_survived(bench: Bench, where: str, telling_breaks_too: bool) -> None:
-    bench.broken = {where, "failed"} if telling_breaks_too else {where}
+@pytest.mark.parametrize("the_report_breaks_too", [False, True])
+def test_every_exception_is_reported_and_survived(
+    bench: Bench, where: str, the_report_breaks_too: bool
+) -> None:
+    bench.broken = {where, "failed"} if the_report_breaks_too else {where}
     bench.worker.resume()
     bench.worker.offer("words")
     bench.put(1)
@@ -305,7 +306,7 @@ def test_every_exception_is_told_and_survived(bench: Bench, where: str, telling_
     bench.wait(lambda: (2, "words") in bench.published)
 
 
-def test_stop_tells_whether_the_thread_ended(bench: Bench) -> None:
+def test_stop_returns_whether_the_thread_ended(bench: Bench) -> None:
     bench.begin()
     assert not bench.worker.stop(0.01)
     bench.gate.set()

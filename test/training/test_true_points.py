@@ -1,6 +1,6 @@
 """The node's points of a rendered room against the places that the renderer drew."""
 
-import math
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +10,10 @@ import pytest
 
 pytest.importorskip("sensor_msgs", reason="ROS 2 is not installed")
 
-from ovseg_ros.node.labelled import Labelled
+from ovseg_ros.node.depth import DepthMatch
+from ovseg_ros.node.frames import LabelledFrame
 from ovseg_ros.node.point_cloud import frame_points
+from ovseg_ros.node.settings import InputConfig
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from training.arrange import make_scene
 from training.bag import CAMERA_INFO_TOPIC, DEPTH_TOPIC, choose_path, write_bag
@@ -45,15 +47,18 @@ def test_points_lie_where_things_are(tmp_path: Path, world: Any, scale: int) -> 
                 z,
             ]
         )[:, ::scale, ::scale]
+        match = DepthMatch(0, threading.Condition())
+        depths[place].header.stamp.sec = depths[place].header.stamp.nanosec = 0
+        match.offer(depths[place])
         points = frame_points(
-            Labelled(
+            LabelledFrame(
                 header=None,
                 image=np.zeros((HEIGHT, WIDTH, 3), np.uint8),
                 segmentation=SimpleNamespace(output_size=(HEIGHT // scale, WIDTH // scale)),
                 camera_info=infos[place],
-                rectified=False,
-                latency=lambda: math.nan,
-                depth=lambda depth=depths[place]: depth,
+                depth=match,
+                setup=SimpleNamespace(input=InputConfig()),
+                arrived=0.0,
             )
         )
         there = np.isfinite(points).all(axis=0) & (labels[place][::scale, ::scale] != 255)

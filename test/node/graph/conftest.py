@@ -26,6 +26,7 @@ from std_msgs.msg import Header
 
 from ovseg_ros.images.codec import fill_image
 from ovseg_ros.msg import SegmentationSummary
+from ovseg_ros.node.pipeline import Pipeline
 from ovseg_ros.node.process import spin
 from ovseg_ros.node.segmenter_node import SegmenterNode
 from ovseg_ros.srv import GetVocabulary, SetVocabulary
@@ -283,8 +284,13 @@ class Segmenter(Spinning):
         self.running.clear()
 
     @property
+    def pipeline(self) -> Pipeline:
+        assert self.node.state.pipeline is not None
+        return self.node.state.pipeline
+
+    @property
     def phase(self) -> str:
-        return self.node.phase.name.lower()
+        return self.node.state.phase.name.lower()
 
 
 @pytest.fixture(scope="session")

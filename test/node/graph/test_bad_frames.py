@@ -52,7 +52,7 @@ def test_a_broken_image_is_counted_and_the_next_one_labelled(
         return image
 
     def seen() -> bool:
-        return segmenter.node._pipeline.cameras[0].statistics.snapshot().rejected.get(reason, 0) > 0
+        return segmenter.pipeline.cameras[0].statistics.snapshot().rejected.get(reason, 0) > 0
 
     probe.feed(seen, f"a rejection for {reason}", make)
     status(
@@ -100,7 +100,7 @@ def test_a_camera_info_of_another_shape_is_rejected_alone(
         return probe.image()
 
     def rejected() -> bool:
-        return "camera_info_size" in segmenter.node._pipeline.cameras[0].statistics.snapshot().rejected
+        return "camera_info_size" in segmenter.pipeline.cameras[0].statistics.snapshot().rejected
 
     probe.feed(rejected, "a rejected camera_info", make)
     status(lambda level, message, values: int(values.get("rejected: camera_info_size", 0)) > 0, "its count")
@@ -109,7 +109,7 @@ def test_a_camera_info_of_another_shape_is_rejected_alone(
 
 
 @pytest.mark.parametrize(
-    ("oddity", "stamp"),
+    ("warning", "stamp"),
     [
         ("stamp_zero", lambda now: Time()),
         ("stamp_in_the_future", lambda now: Time(sec=now.sec + 100, nanosec=now.nanosec)),
@@ -121,16 +121,16 @@ def test_an_odd_stamp_is_told_and_kept(
     probe: Any,
     summaries: Any,
     status: Callable[..., Any],
-    oddity: str,
+    warning: str,
     stamp: Callable[[Time], Time],
 ) -> None:
     def make() -> Image:
         return probe.image(stamp=stamp(probe.node.get_clock().now().to_msg()))
 
     def counted() -> bool:
-        return segmenter.node._pipeline.cameras[0].statistics.snapshot().oddities.get(oddity, 0) > 0
+        return segmenter.pipeline.cameras[0].statistics.snapshot().stamp_warnings.get(warning, 0) > 0
 
-    probe.feed(counted, f"a frame with {oddity}", make)
+    probe.feed(counted, f"a frame with {warning}", make)
     summaries.clear()
     odd = probe.feed(
         lambda: next((s for s in list(summaries.messages) if math.isnan(s.latency_ms)), None),
@@ -138,7 +138,10 @@ def test_an_odd_stamp_is_told_and_kept(
         make,
     )
     assert odd.vocabulary_revision > 0
-    status(lambda level, message, values: int(values.get(f"stamp: {oddity}", 0)) > 0, f"a count of {oddity}")
+    status(
+        lambda level, message, values: int(values.get(f"stamp warning: {warning}", 0)) > 0,
+        f"a count of {warning}",
+    )
 
 
 def test_stamps_that_jump_back_do_not_stall_anything(
@@ -154,7 +157,9 @@ def test_stamps_that_jump_back_do_not_stall_anything(
                 f"labels of second {second}",
                 lambda stamp=stamp: probe.image(stamp=stamp),
             )
-    status(lambda level, message, values: int(values.get("stamp: stamp_jumped_back", 0)) > 0, "the jump")
+    status(
+        lambda level, message, values: int(values.get("stamp warning: stamp_jumped_back", 0)) > 0, "the jump"
+    )
 
 
 def test_an_exception_in_the_work_is_told_and_survived(
@@ -189,7 +194,10 @@ def test_out_of_memory_is_retried_smaller(
             raise OutOfMemory("no memory left")
         return original(self, *args, **options)
 
-    probe.feed(lambda: segmenter.node._pipeline.setup.description["short_side"] == "128", "the new size")
+    probe.feed(
+        lambda: segmenter.pipeline.setup.segmenter.description["short_side"] == "128",
+        "the new size",
+    )
     monkeypatch.setattr(Segmenter, "segment_batch", short_of_memory)
     probe.feed(lambda: any(size < 100 for size in tried), "a smaller try")
     labels.clear()

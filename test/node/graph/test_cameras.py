@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from ovseg_ros.clipseg import Heat, OutOfMemory, Segmenter
 from ovseg_ros.msg import SegmentationSummary, Vocabulary
-from ovseg_ros.node.engine import Setup
+from ovseg_ros.node.engine import PreparedSegmenter
 from ovseg_ros.srv import Locate
 
 OK, WARN, ERROR = 0, 1, 2
@@ -45,7 +45,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, ...]]]:
 
 
 def camera_named(segmenter: Any, name: str) -> Any:
-    return next(camera for camera in segmenter.node._pipeline.cameras if camera.name == name)
+    return next(camera for camera in segmenter.pipeline.cameras if camera.name == name)
 
 
 def statuses(probe: Any, wait_for: Callable[..., Any]) -> dict[str, Any]:
@@ -148,9 +148,9 @@ def test_nothing_is_computed_for_a_camera_that_nobody_watches(
     segmenter: Any, probe: Any, cameras: Any, batches: list[Any]
 ) -> None:
     labels = probe.collect(Image, "segmenter/rear/labels")
-    before = camera_named(segmenter, "front").statistics.snapshot().unwatched
+    before = camera_named(segmenter, "front").statistics.snapshot().skipped
     cameras.feed(lambda: labels.count >= 5, "frames of the rear", front=OTHER_SIZE, rear=SIZE)
-    assert camera_named(segmenter, "front").statistics.snapshot().unwatched > before
+    assert camera_named(segmenter, "front").statistics.snapshot().skipped > before
     assert set(map(str, batches)) == {str([SIZE])}
 
 
@@ -313,7 +313,7 @@ def _seen_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
             Heat(score, np.full(segmentation.output_size, int(255 * score), np.uint8)) for score in scores
         ]
 
-    monkeypatch.setattr(Setup, "locate", locate)
+    monkeypatch.setattr(PreparedSegmenter, "locate", locate)
 
 
 @pytest.mark.usefixtures("_seen_by_one")

@@ -10,10 +10,10 @@ import pytest
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
-from ovseg_ros.node import newest_frame
+from ovseg_ros.config import ConfigError
+from ovseg_ros.node import locate
 from ovseg_ros.node.engine import Engine
 from ovseg_ros.node.segmenter_node import SegmenterNode
-from ovseg_ros.node.specification import ParameterError
 from ovseg_ros.srv import Locate
 
 
@@ -65,7 +65,7 @@ def test_cameras_change_while_unconfigured_only(start: Callable[..., Any], probe
 
 @pytest.mark.usefixtures("_ros")
 def test_a_wrong_name_at_start_is_explained() -> None:
-    with pytest.raises(ParameterError, match=r"cameras: entry 2, 'a/b', is no part of a ROS name"):
+    with pytest.raises(ConfigError, match=r"cameras: entry 2, 'a/b', is no part of a ROS name"):
         SegmenterNode(parameter_overrides=[Parameter("cameras", value=["a", "a/b"])])
 
 
@@ -89,7 +89,7 @@ def test_compressed_images_of_remapped_cameras(
     """As with one camera, the compressed images lie behind the name that `front/image` is remapped to."""
     remapping = ["--ros-args", "-r", "front/image:=/camera_front/color/image_raw"]
     segmenter = start(cameras=["front", "rear"], input__transport="compressed", cli_args=remapping)
-    assert [camera.name for camera in segmenter.node._pipeline.cameras] == ["front", "rear"]
+    assert [camera.name for camera in segmenter.pipeline.cameras] == ["front", "rear"]
     said = capfd.readouterr().err
     assert "/camera_front/color/image_raw/compressed, /front/camera_info, /front/depth" in said
     assert "/rear/image/compressed, /rear/camera_info, /rear/depth" in said
@@ -146,7 +146,7 @@ def test_locate_waits_for_no_silent_camera(
     wait_for: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(newest_frame, "IMAGE_PATIENCE", 1.0)
+    monkeypatch.setattr(locate, "IMAGE_PATIENCE", 1.0)
     start(cameras=["front", "rear"])
 
     def ask(camera: str = "") -> Any:

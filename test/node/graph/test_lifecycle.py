@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 
 import ovseg_ros.node.pipeline
 from ovseg_ros.msg import Vocabulary
-from ovseg_ros.node.engine import Engine, Setup
+from ovseg_ros.node.engine import Engine, PreparedSegmenter
 
 
 def threads_of_ours() -> list[str]:
@@ -179,16 +179,16 @@ def test_ends_during_an_inference(
     start: Callable[..., Any], probe: Any, labels: Any, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     segmenter = start()
-    original = Setup.segment
+    original = PreparedSegmenter.segment
     busy, ended = threading.Event(), threading.Event()
 
-    def slow(self: Setup, *args: Any) -> Any:
+    def slow(self: PreparedSegmenter, *args: Any) -> Any:
         busy.set()
         time.sleep(0.5)
         ended.set()
         return original(self, *args)
 
-    monkeypatch.setattr(Setup, "segment", slow)
+    monkeypatch.setattr(PreparedSegmenter, "segment", slow)
     probe.feed(busy.is_set, "a slow frame")
     if step == "destroy":
         segmenter.stop()
@@ -254,8 +254,8 @@ def test_cleanup_answers_a_call_that_waits_for_its_words(
 
 @pytest.mark.usefixtures("_ros")
 def test_a_wrong_parameter_at_start_is_explained() -> None:
+    from ovseg_ros.config import ConfigError
     from ovseg_ros.node.segmenter_node import SegmenterNode
-    from ovseg_ros.node.specification import ParameterError
 
-    with pytest.raises(ParameterError, match=r"output\.size must be one of input, model; got 'huge'"):
+    with pytest.raises(ConfigError, match=r"output\.size must be one of input, model; got 'huge'"):
         SegmenterNode(parameter_overrides=[Parameter("output.size", value="huge")])

@@ -10,8 +10,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ovseg_ros.clipseg import Heat
-from ovseg_ros.node import newest_frame
-from ovseg_ros.node.engine import Setup
+from ovseg_ros.node import locate
+from ovseg_ros.node.engine import PreparedSegmenter
 from ovseg_ros.srv import Locate
 
 SIZE = (48, 64)
@@ -44,7 +44,7 @@ def _known_heat(monkeypatch: pytest.MonkeyPatch) -> None:
         size = segmentation.output_size
         return [heat_of((10, 20, 8, 6), 0.75 if "box" in text[0] else 0.125, size) for text in texts]
 
-    monkeypatch.setattr(Setup, "locate", locate)
+    monkeypatch.setattr(PreparedSegmenter, "locate", locate)
 
 
 def test_nobody_needs_to_subscribe(segmenter: Any, probe: Any) -> None:
@@ -79,7 +79,7 @@ def test_box_centre_and_share(segmenter: Any, probe: Any, output_size: str, monk
             probability[32:40, 20:30] = 190
             return [Heat(0.75, probability)]
 
-        monkeypatch.setattr(Setup, "locate", locate)
+        monkeypatch.setattr(PreparedSegmenter, "locate", locate)
     assert probe.set_parameters({"output.size": output_size}).successful
     with probe.feeding(20):
         (location,) = ask(probe, "box").locations
@@ -165,7 +165,7 @@ def test_position_and_spread(start: Any, probe: Any) -> None:
 
 
 def test_before_the_first_frame_it_says_so(start: Any, probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest_frame, "IMAGE_PATIENCE", 0.3)
+    monkeypatch.setattr(locate, "IMAGE_PATIENCE", 0.3)
     start()
     answer = ask(probe, "box")
     assert not answer.success
@@ -178,7 +178,7 @@ def test_before_the_first_frame_it_says_so(start: Any, probe: Any, monkeypatch: 
 def test_an_old_frame_is_searched_and_its_age_told(
     start: Any, probe: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(newest_frame, "IMAGE_PATIENCE", 0.3)
+    monkeypatch.setattr(locate, "IMAGE_PATIENCE", 0.3)
     start(locate__max_age=0.2)
     with probe.feeding(20):
         assert ask(probe, "box").success
@@ -242,7 +242,7 @@ def test_other_services_answer_meanwhile(segmenter: Any, probe: Any, monkeypatch
         release.wait(20)
         return [heat_of((0, 0, 1, 1), 0.5, segmentation.output_size)]
 
-    monkeypatch.setattr(Setup, "locate", locate)
+    monkeypatch.setattr(PreparedSegmenter, "locate", locate)
     client = probe.node.create_client(Locate, "locate")
     assert client.wait_for_service(10)
     with probe.feeding(20):

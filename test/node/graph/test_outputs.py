@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
-import ovseg_ros.node.publishers
+import ovseg_ros.node.outputs
 from ovseg_ros.clipseg import Segmentation
-from ovseg_ros.node.engine import Setup
+from ovseg_ros.node.engine import PreparedSegmenter
 
 
 def pixels(message: Image) -> np.ndarray:
@@ -94,9 +94,11 @@ def test_nothing_is_computed_without_a_subscriber(
     segmenter: Any, probe: Any, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames: list[int] = []
-    monkeypatch.setattr(Setup, "segment", lambda *_: frames.append(1))
+    monkeypatch.setattr(PreparedSegmenter, "segment", lambda *_: frames.append(1))
     found = status(
-        lambda level, message, values: int(values["frames unwatched"]) > 5, "unwatched frames", feed=True
+        lambda level, message, values: int(values["frames skipped, no subscriber"]) > 5,
+        "skipped frames",
+        feed=True,
     )
     assert not frames
     assert "failed" not in found.message
@@ -118,8 +120,8 @@ def test_only_what_is_subscribed_is_made(
 
     spy(Segmentation, "class_confidence")
     spy(Segmentation, "summary")
-    spy(ovseg_ros.node.publishers, "overlay")
-    spy(ovseg_ros.node.publishers, "fill_image")
+    spy(ovseg_ros.node.outputs, "overlay")
+    spy(ovseg_ros.node.outputs, "fill_image")
     probe.feed(lambda: len(labels.messages) >= 3, "labels")
     assert set(made) == {"fill_image"}
     made.clear()

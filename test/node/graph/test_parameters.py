@@ -9,7 +9,7 @@ import yaml
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.parameter import Parameter
 
-from ovseg_ros.node.settings import SPECIFICATIONS
+from ovseg_ros.node.parameters import OPTIONS
 
 CONFIG = Path(__file__).resolve().parents[3] / "config" / "segment.yaml"
 
@@ -30,7 +30,7 @@ def value_of(segmenter: Any, name: str) -> Any:
 
 
 def test_every_parameter_is_described(segmenter: Any, probe: Any) -> None:
-    names = list(SPECIFICATIONS)
+    names = list(OPTIONS)
     answer = probe.call(
         DescribeParameters, "segmenter/describe_parameters", DescribeParameters.Request(names=names)
     )
@@ -50,8 +50,8 @@ def test_the_shipped_file_shows_every_parameter_with_its_default() -> None:
     shown: dict[str, Any] = {}
     for name, value in sections["ros__parameters"].items():
         shown |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-    assert {name: SPECIFICATIONS[name].checked(value) for name, value in shown.items()} == {
-        name: entry.default for name, entry in SPECIFICATIONS.items()
+    assert {name: OPTIONS[name].checked(value) for name, value in shown.items()} == {
+        name: entry.default for name, entry in OPTIONS.items()
     }
 
 
@@ -78,11 +78,11 @@ def test_the_shipped_file_shows_every_parameter_with_its_default() -> None:
 def test_a_refused_change_has_a_reason_and_no_effect(
     segmenter: Any, probe: Any, change: dict[str, Any], reason: str
 ) -> None:
-    settings, revision = segmenter.node.settings, probe.get_vocabulary().revision
+    settings, revision = segmenter.node.state.settings, probe.get_vocabulary().revision
     result = probe.set_parameters({"output.size": "model", **change})
     assert not result.successful
     assert reason in result.reason
-    assert segmenter.node.settings == settings, "none of the change is applied"
+    assert segmenter.node.state.settings == settings, "none of the change is applied"
     assert value_of(segmenter, "output.size") == "input"
     assert probe.get_vocabulary().revision == revision
 
@@ -141,7 +141,7 @@ def test_the_method_changes_between_two_frames(segmenter: Any, probe: Any, label
         probe.feed(lambda s=short_side: any(m.height == s for m in list(labels.messages)), "the new size")
     before = probe.get_vocabulary().revision
     assert probe.set_parameters({"method.name": "maskclip"}).successful
-    probe.feed(lambda: segmenter.node.settings.method.name == "maskclip", "another method")
+    probe.feed(lambda: segmenter.node.state.settings.method.name == "maskclip", "another method")
     assert probe.get_vocabulary().revision == before, "the words are the same ones"
     assert probe.set_parameters({"output.size": "input", "method.name": "clipseg"}).successful
 

@@ -9,7 +9,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-import ovseg_ros.node.publishers
+import ovseg_ros.node.outputs
 from ovseg_ros.node.point_cloud import POINT
 
 SIZE = (48, 64)
@@ -86,7 +86,7 @@ def test_without_a_subscriber_no_point_is_made(
 ) -> None:
     start()
     made: list[str] = []
-    monkeypatch.setattr(ovseg_ros.node.publishers, "points_message", lambda *_, **__: made.append("points"))
+    monkeypatch.setattr(ovseg_ros.node.outputs, "points_message", lambda *_, **__: made.append("points"))
     camera = DepthCamera(probe)
     probe.feed(lambda: labels.count > 3, "labels", camera)
     assert not made

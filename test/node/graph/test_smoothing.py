@@ -19,7 +19,7 @@ class Rig:
     """Two cameras that each see their own still scene with noise; twins do beside the node what it should."""
 
     def __init__(self, segmenter: Any, probe: Any, cameras: Any, wait_for: Callable[..., Any]) -> None:
-        self._node, self._probe, self._cameras, self._wait = segmenter.node, probe, cameras, wait_for
+        self._segmenter, self._probe, self._cameras, self._wait = segmenter, probe, cameras, wait_for
         self._random = np.random.default_rng(3)
         self.scenes = {
             name: cv2.resize(self._random.integers(0, 256, (6, 8, 3)).astype(np.float32), SIZE[::-1])
@@ -42,9 +42,15 @@ class Rig:
         found = {}
         for name, image in images.items():
             message = self._wait(lambda: self.inboxes[name].of(image.header), f"labels of {name}")  # noqa: B023
-            setup, pixels, twin = self._node._pipeline.setup, decode_image(image), twins[name]
-            moments = [] if twin is None else [SmoothingState(twin, stamp_ns)]
-            expected, alone = (setup.segment([pixels], "input", given)[0].labels for given in (moments, []))
+            segmenter, pixels, twin = (
+                self._segmenter.pipeline.setup.segmenter,
+                decode_image(image),
+                twins[name],
+            )
+            smoothing = [] if twin is None else [SmoothingState(twin, stamp_ns)]
+            expected, alone = (
+                segmenter.segment([pixels], "input", given)[0].labels for given in (smoothing, [])
+            )
             found[name] = (decode_image(message)[..., 0], expected, alone)
         return found
 
@@ -97,4 +103,4 @@ def test_smoothing_is_off_by_default(start: Callable[..., Any], probe: Any) -> N
     labels = probe.collect(Image, "segmenter/labels")
     probe.feed(lambda: labels.count > 2, "labels")
     assert segmenter.node.get_parameter("output.smoothing").value == 0.0
-    assert segmenter.node._pipeline.cameras[0].moment is None
+    assert segmenter.pipeline.cameras[0].smoothing is None

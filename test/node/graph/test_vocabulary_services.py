@@ -10,7 +10,7 @@ from rclpy.qos import QoSProfile
 
 from ovseg_ros.clipseg import Segmenter
 from ovseg_ros.msg import Vocabulary
-from ovseg_ros.node.engine import Setup
+from ovseg_ros.node.engine import PreparedSegmenter
 from ovseg_ros.srv import GetVocabulary, SetVocabulary
 
 REFUSED = [
@@ -169,17 +169,17 @@ def test_254_classes_and_then_one(
 def test_services_answer_while_a_slow_frame_is_inferred(
     segmenter: Any, probe: Any, labels: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    original = Setup.segment
+    original = PreparedSegmenter.segment
     busy: list[float] = []
 
-    def slow(self: Setup, *args: Any) -> Any:
+    def slow(self: PreparedSegmenter, *args: Any) -> Any:
         busy.append(time.monotonic())
         time.sleep(0.4)
         return original(self, *args)
 
     probe.set_vocabulary(["road", "car"])
     probe.set_vocabulary(["tree"])
-    monkeypatch.setattr(Setup, "segment", slow)
+    monkeypatch.setattr(PreparedSegmenter, "segment", slow)
     probe.feed(lambda: busy, "a slow frame")
     waits: dict[str, list[float]] = {"get_vocabulary": [], "set_vocabulary": []}
     for number in range(20):
@@ -208,15 +208,15 @@ def test_a_call_during_inference_counts_from_the_next_frame(
     segmenter: Any, probe: Any, summaries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = probe.set_vocabulary(["before"]).vocabulary.revision
-    original = Setup.segment
+    original = PreparedSegmenter.segment
     begun: list[int] = []
 
-    def slow(self: Setup, *args: Any) -> Any:
-        begun.append(self.vocabulary.revision)
+    def slow(self: PreparedSegmenter, *args: Any) -> Any:
+        begun.append(self._classifier.vocabulary.revision)
         time.sleep(0.3)
         return original(self, *args)
 
-    monkeypatch.setattr(Setup, "segment", slow)
+    monkeypatch.setattr(PreparedSegmenter, "segment", slow)
     probe.feed(lambda: begun, "a slow frame")
     new = probe.set_vocabulary(["after"]).vocabulary.revision
     probe.feed(lambda: any(s.vocabulary_revision == new for s in list(summaries.messages)), "the new words")

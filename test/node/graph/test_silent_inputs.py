@@ -19,7 +19,7 @@ def test_a_publisher_whose_qos_does_not_fit_is_named(
     profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     probe.node.destroy_publisher(probe.images)
     probe.images = probe.node.create_publisher(Image, "image", profile)
-    wait_for(lambda: segmenter.node._pipeline.cameras[0].qos_mismatches, "the mismatch")
+    wait_for(lambda: segmenter.pipeline.cameras[0].qos_mismatches, "the mismatch")
     probe.images.publish(probe.image())
     found = status(lambda level, message, values: level == WARN and "QoS" in message, "the mismatch in words")
     assert "RELIABILITY" in found.message.upper()
@@ -65,9 +65,7 @@ def test_compressed_images_good_and_bad(
     assert (labels.messages[0].height, labels.messages[0].width) == (48, 64)
     for reason, data in (("truncated", jpeg[: len(jpeg) // 2]), ("unknown_format", b"noise" * 9)):
         probe.feed(
-            lambda reason=reason: (
-                reason in segmenter.node._pipeline.cameras[0].statistics.snapshot().rejected
-            ),
+            lambda reason=reason: reason in segmenter.pipeline.cameras[0].statistics.snapshot().rejected,
             f"a rejection for {reason}",
             lambda data=data: make(data),
         )

@@ -4,18 +4,13 @@ import copy
 import threading
 from collections.abc import Sequence
 
-from builtin_interfaces.msg import Time
-
-from ovseg_ros.node.settings import VocabularySettings
-from ovseg_ros.node.specification import Value
+from ovseg_ros.config import Value
+from ovseg_ros.node.messages import VocabularySnapshot
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, build_vocabulary
 from ovseg_ros.vocabulary.config import VocabularyConfig
 
-REMEMBERED = 100
-"""So many vocabularies may be answered for at a time."""
 
-
-class VocabularyKeeper:
+class VocabularyState:
     """Builds vocabularies and remembers which is in force.
 
     A vocabulary is *built* when it passed its checks and has ids, and *in force* from the moment at which the
@@ -27,21 +22,20 @@ class VocabularyKeeper:
         self._builder = VocabularyBuilder()
         self._lock = threading.Lock()
         self._newest = Vocabulary(classes=())
-        self._in_force: Vocabulary | None = None
+        self._in_force: VocabularySnapshot | None = None
         self._described: Vocabulary | None = None
-        self._stamps: dict[int, Time] = {}  # revision -> when it came into force
 
     @property
     def newest(self) -> Vocabulary:
-        """The one that was built last and not withdrawn."""
+        """The one that was built last and not withdrawn; at first an empty one."""
         with self._lock:
             return self._newest
 
     @property
-    def current(self) -> Vocabulary:
-        """The one in force; before *configure* the one that waits for it, at first an empty one."""
+    def in_force(self) -> VocabularySnapshot | None:
+        """The one in force; None before *configure*, which `newest` waits for."""
         with self._lock:
-            return self._newest if self._in_force is None else self._in_force
+            return self._in_force
 
     def build(
         self,
@@ -69,48 +63,42 @@ class VocabularyKeeper:
         )
         return self._keep(vocabulary)
 
-    def build_from(self, settings: VocabularySettings) -> Vocabulary:
+    def build_from(self, config: VocabularyConfig) -> Vocabulary:
         """The vocabulary that the parameters describe.
 
         Raises:
             VocabularyError: an entry is wrong, or there is no such file; nothing has changed.
         """
-        self._described = self._keep(self._from_settings(settings, self._builder))
+        self._described = self._keep(self._from_config(config, self._builder))
         return self._described
 
-    def check(self, settings: VocabularySettings) -> None:
+    def check(self, config: VocabularyConfig) -> None:
         """Raise the VocabularyError that `build_from` would raise, and change nothing."""
-        self._from_settings(settings, copy.deepcopy(self._builder))
+        self._from_config(config, copy.deepcopy(self._builder))
 
     def undescribed(self) -> Vocabulary | None:
         """The newest vocabulary, once nothing is on its way any more, if the parameters tell of another one.
 
         The caller makes the parameters follow it.
         """
-        current = self.current
-        if current is not self.newest or current is self._described:
-            return None
-        self._described = current
-        return current
-
-    def enforce(self, vocabulary: Vocabulary, stamp: Time) -> None:
-        """`vocabulary` was given to the worker, at this time."""
         with self._lock:
-            self._in_force = vocabulary
-            self._stamps[vocabulary.revision] = stamp
-            for revision in list(self._stamps)[:-REMEMBERED]:
-                del self._stamps[revision]
+            newest = self._newest
+            settled = self._in_force is None or self._in_force.vocabulary is newest
+            if not settled or newest is self._described:
+                return None
+            self._described = newest
+            return newest
 
-    def since(self, vocabulary: Vocabulary) -> Time:
-        """When `vocabulary` came into force; 0 where it did not, or long ago."""
+    def enforce(self, snapshot: VocabularySnapshot) -> None:
+        """`snapshot` was given to the worker."""
         with self._lock:
-            return self._stamps.get(vocabulary.revision, Time())
+            self._in_force = snapshot
 
     def withdraw(self, vocabulary: Vocabulary) -> None:
         """`vocabulary` could not be encoded: what was in force before stays."""
         with self._lock:
             if self._newest is vocabulary and self._in_force is not None:
-                self._newest = self._in_force
+                self._newest = self._in_force.vocabulary
 
     def release(self) -> None:
         """Nothing is in force any more: the node was cleaned up."""
@@ -130,12 +118,12 @@ class VocabularyKeeper:
         with self._lock:
             return self._newest.threshold if asked < 0 else round(asked, 6)
 
-    def _from_settings(self, settings: VocabularySettings, builder: VocabularyBuilder) -> Vocabulary:
-        return build_vocabulary(VocabularyConfig(**vars(settings)), builder, threshold=self._threshold(-1))
+    def _from_config(self, config: VocabularyConfig, builder: VocabularyBuilder) -> Vocabulary:
+        return build_vocabulary(config, builder, threshold=self._threshold(-1))
 
 
 def as_parameters(vocabulary: Vocabulary) -> dict[str, Value]:
-    """The parameters that describe `vocabulary`."""
+    """The parameters that describe `vocabulary`, by full name."""
     return {
         "vocabulary.classes": tuple("; ".join(cls.prompts) for cls in vocabulary.classes),
         "vocabulary.background": vocabulary.background,

@@ -1,4 +1,4 @@
-"""What goes out for each frame of one camera, each output made only while it has subscribers."""
+"""What goes out: for each frame of a camera, while somebody subscribes, and the latched vocabulary."""
 
 import threading
 
@@ -6,7 +6,7 @@ import numpy as np
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -14,10 +14,11 @@ from ovseg_ros import msg
 from ovseg_ros.images.codec import ImageError, fill_image
 from ovseg_ros.images.drawing import overlay
 from ovseg_ros.node.camera_info import scale_camera_info
-from ovseg_ros.node.labelled import Labelled
-from ovseg_ros.node.messages import summary_message
+from ovseg_ros.node.depth import stamp_of
+from ovseg_ros.node.frames import LabelledFrame
+from ovseg_ros.node.messages import VocabularySnapshot, summary_message
 from ovseg_ros.node.point_cloud import points_message
-from ovseg_ros.node.settings import OutputSettings
+from ovseg_ros.node.statistics import latency
 from ovseg_ros.vocabulary import Vocabulary
 
 OUTPUT_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -28,6 +29,10 @@ SILENT = PublisherEventCallbacks(use_default_callbacks=False)
 It also makes it safe to create and destroy such a publisher outside the executor thread, which looks at the
 event handlers of publishers but not at the publishers.
 """
+
+LATCHED_QOS = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 
 
 class CameraOutputs:
@@ -100,39 +105,44 @@ class CameraOutputs:
 
     def wanted(self) -> bool:
         """Whether anybody subscribes to anything that needs a segmentation."""
-        return any(map(_watched, self._fixed)) or any(map(_watched, self._in_use.values()))
+        return any(map(_subscribed, self._fixed)) or any(map(_subscribed, self._in_use.values()))
 
-    def publish(self, frame: Labelled, settings: OutputSettings) -> float:
-        """Publish one frame on every image topic that has a subscriber, and return its latency.
+    def publish(self, frame: LabelledFrame) -> tuple[float, list[ImageError]]:
+        """Publish one frame on every topic that has a subscriber, but for the points.
 
-        Every message carries the input's header unchanged.
+        Every message carries the input's header unchanged. Returns the seconds from the frame's stamp until
+        its labels went out, NaN where unknown, and why what else was wanted could not be published.
         """
-        segmentation = frame.segmentation
-        if _watched(self._labels):
-            self._send_image(self._labels, segmentation.labels, "mono8", frame.header)
-        latency = frame.latency()
-        if _watched(self._confidence):
-            self._send_image(self._confidence, segmentation.confidence, "mono8", frame.header)
+        segmentation, header = frame.segmentation, frame.header
+        if _subscribed(self._labels):
+            self._send_image(self._labels, segmentation.labels, "mono8", header)
+        age = latency(stamp_of(frame), self._node.get_clock().now().nanoseconds)
+        if _subscribed(self._confidence):
+            self._send_image(self._confidence, segmentation.confidence, "mono8", header)
         for class_id, publisher in self._in_use.items():
-            if _watched(publisher):
-                pixels = segmentation.class_confidence(class_id)
-                self._send_image(publisher, pixels, "mono8", frame.header)
-        if _watched(self._summary):
-            self._summary.publish(summary_message(segmentation, frame.header, latency, self._class_topics))
-        if _watched(self._overlay):
-            pixels = overlay(
-                frame.image, segmentation.labels, segmentation.vocabulary, alpha=settings.overlay_alpha
-            )
-            self._send_image(self._overlay, pixels, "rgb8", frame.header)
-        return latency
+            if _subscribed(publisher):
+                self._send_image(publisher, segmentation.class_confidence(class_id), "mono8", header)
+        if _subscribed(self._summary):
+            self._summary.publish(summary_message(segmentation, header, age, self._class_topics))
+        if _subscribed(self._overlay):
+            alpha = frame.setup.output.overlay_alpha
+            pixels = overlay(frame.image, segmentation.labels, segmentation.vocabulary, alpha=alpha)
+            self._send_image(self._overlay, pixels, "rgb8", header)
+        failed = []
+        for publish in (self._publish_camera_info, self._publish_cost):
+            try:
+                publish(frame)
+            except ImageError as error:
+                failed.append(error)
+        return age, failed
 
-    def publish_camera_info(self, frame: Labelled) -> None:
+    def _publish_camera_info(self, frame: LabelledFrame) -> None:
         """Publish the camera_info that fits the labels of `frame`, if there is one and a subscriber.
 
         Raises:
             ImageError: it contradicts itself or belongs to an image of another shape.
         """
-        if frame.camera_info is None or not _watched(self._camera_info):
+        if frame.camera_info is None or not _subscribed(self._camera_info):
             return
         height, width = frame.segmentation.labels.shape
         image_size = frame.image.shape[1], frame.image.shape[0]
@@ -140,13 +150,13 @@ class CameraOutputs:
         info.header = frame.header
         self._camera_info.publish(info)
 
-    def publish_cost(self, frame: Labelled) -> None:
+    def _publish_cost(self, frame: LabelledFrame) -> None:
         """Publish what planners pay for the pixels of `frame`, if somebody subscribes.
 
         Raises:
             ImageError: the vocabulary has no costs.
         """
-        if not _watched(self._cost):
+        if not _subscribed(self._cost):
             return
         if not frame.segmentation.vocabulary.has_costs:
             raise ImageError(
@@ -156,15 +166,14 @@ class CameraOutputs:
             )
         self._send_image(self._cost, frame.segmentation.expected_cost(), "mono8", frame.header)
 
-    def publish_points(self, frame: Labelled) -> None:
+    def publish_points(self, frame: LabelledFrame) -> None:
         """Publish the points of `frame`, if somebody subscribes.
 
         Raises:
             ImageError: depth or camera_info is missing, or cannot be used.
         """
-        if not _watched(self._points):
-            return
-        self._points.publish(points_message(frame))
+        if _subscribed(self._points):
+            self._points.publish(points_message(frame))
 
     def destroy(self) -> None:
         """Remove every topic, for good."""
@@ -182,5 +191,40 @@ class CameraOutputs:
         publisher.publish(message)
 
 
-def _watched(publisher: Publisher) -> bool:
+class VocabularyOutputs:
+    """`~/vocabulary` and `~/label_info`, latched. `publish` is called by the worker only."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._vocabulary = node.create_publisher(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
+        self._label_info: Publisher | None = None
+        try:
+            from vision_msgs.msg import LabelInfo
+        except ImportError as error:
+            node.get_logger().warning(
+                f"~/label_info is not published, since vision_msgs cannot be imported ({error}); "
+                "install ros-jazzy-vision-msgs if a consumer such as Nav2's semantic layer needs it"
+            )
+        else:
+            self._label_info = node.create_publisher(LabelInfo, "~/label_info", LATCHED_QOS)
+
+    @property
+    def topics(self) -> list[str]:
+        return [publisher.topic_name for publisher in self._publishers()]
+
+    def publish(self, snapshot: VocabularySnapshot) -> None:
+        """Tell that a vocabulary comes into force now."""
+        if self._label_info is not None:
+            self._label_info.publish(snapshot.label_info)
+        self._vocabulary.publish(snapshot.message)
+
+    def destroy(self) -> None:
+        for publisher in self._publishers():
+            self._node.destroy_publisher(publisher)
+
+    def _publishers(self) -> list[Publisher]:
+        return [publisher for publisher in (self._vocabulary, self._label_info) if publisher is not None]
+
+
+def _subscribed(publisher: Publisher) -> bool:
     return bool(publisher.get_subscription_count() > 0)

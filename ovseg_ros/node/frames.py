@@ -1,0 +1,67 @@
+"""The data that pass through the node: a frame as it arrives, what it is segmented with, what comes of it.
+
+What a frame needs goes down with it: nothing that works on frames asks the node for its settings or words.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from ovseg_ros.clipseg.config import OutputConfig
+from ovseg_ros.node.depth import DepthMatch
+from ovseg_ros.node.messages import VocabularySnapshot
+from ovseg_ros.node.settings import InputConfig
+
+if TYPE_CHECKING:  # they import torch, which the node does in *configure*
+    from ovseg_ros.clipseg import Segmentation
+    from ovseg_ros.node.engine import PreparedSegmenter
+
+
+@dataclass(frozen=True)
+class ArrivedFrame:
+    """A message as it arrived, not yet decoded; `arrived` is monotonic time in seconds."""
+
+    message: Image | CompressedImage
+    arrived: float
+
+
+@dataclass(frozen=True)
+class FrameSetup:
+    """What frames are segmented and published with, from one round of the worker to the next."""
+
+    input: InputConfig
+    output: OutputConfig
+    vocabulary: VocabularySnapshot
+    segmenter: "PreparedSegmenter"
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """A segmented frame.
+
+    Attributes:
+        header: the input's.
+        image: uint8 [H, W, 3] RGB.
+        segmentation: of the image.
+        camera_info: the newest one when the frame was taken, None where none came.
+        depth: finds the depth message that belongs to the frame.
+        setup: what it was segmented with.
+        arrived: monotonic time in seconds.
+    """
+
+    header: Header
+    image: np.ndarray
+    segmentation: "Segmentation"
+    camera_info: CameraInfo | None
+    depth: DepthMatch
+    setup: FrameSetup
+    arrived: float
+
+    @property
+    def age(self) -> float:
+        """Seconds since the frame came."""
+        return time.monotonic() - self.arrived
