@@ -26,18 +26,54 @@ class Gap:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImageTopic:
-    """What the messages of an image topic say. `sizes` counts images by (width, height), `formats` by
-    encoding or format; `data_bytes` is the sum of their data; `period_s` the median time between two
-    recordings."""
+    """What the messages of an image topic hold: how many images of which (width, height) and of which
+    encoding or format, the sum of their data, their times of recording and stamps (ns)."""
 
     topic: TopicInfo
-    sizes: dict[tuple[int, int], int]
-    formats: dict[str, int]
-    data_bytes: int
-    period_s: float | None
-    gaps: list[Gap]
+    start_ns: int
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
+    data_bytes: int = 0
+    times: list[int] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+
+    @property
+    def period_s(self) -> float | None:
+        """The median time between two recordings; None for fewer than two."""
+        steps = self._steps()
+        return float(np.median(steps)) if steps.size else None
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The pauses between two recordings."""
+        times, steps, period = np.sort(self.times), self._steps(), self.period_s
+        places = np.flatnonzero(steps > GAP_FACTOR * period) if period else []
+        return [Gap(float((times[n] - self.start_ns) / 1e9), float(steps[n])) for n in places]
+
+    def _steps(self) -> np.ndarray:
+        return np.diff(np.sort(self.times)) / 1e9
+
+    def add(self, bag: Bag, message: Message) -> None:
+        """Count one message."""
+        self.times.append(message.log_ns)
+        self.stamps.append(message.stamp_ns)
+        try:
+            image = bag.read(message)
+            self.data_bytes += len(image.data)
+            if message.type == IMAGE:
+                self.sizes[int(image.width), int(image.height)] += 1
+                self.formats[image.encoding] += 1
+                return
+            self.formats[image.format] += 1
+            header = read_header(image.data.tobytes())
+            if header is not None:
+                self.sizes[header.width, header.height] += 1
+                if not header.complete:
+                    raise ValueError(f"the {header.kind} image ends early")
+        except (OvsegError, ValueError) as error:
+            bag.leave_out(message.topic, message.log_ns, error)
 
 
 @dataclass(frozen=True)
@@ -111,7 +147,9 @@ def inspect_bag(
     with Bag(path) as bag:
         label_topic = bag.labels_topic(labels_topic or "")
         images = {
-            t.name: _ImageStatistics(t) for t in bag.topics if t.type in (IMAGE, COMPRESSED_IMAGE) and t.count
+            topic.name: ImageTopic(topic, bag.start_ns)
+            for topic in bag.topics
+            if topic.type in (IMAGE, COMPRESSED_IMAGE) and topic.count
         }
         if not quick:
             total = sum(entry.topic.count for entry in images.values())
@@ -140,54 +178,10 @@ def inspect_bag(
             seconds=(bag.end_ns - bag.start_ns) / 1e9,
             topics=bag.topics,
             cameras=cameras,
-            images=[] if quick else [entry.result(bag.start_ns) for entry in images.values()],
+            images=[] if quick else list(images.values()),
             truth=truth,
             warnings=bag.warnings,
         )
-
-
-@dataclass
-class _ImageStatistics:
-    """Counts the messages of one image topic."""
-
-    topic: TopicInfo
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    formats: Counter[str] = field(default_factory=Counter)
-    data_bytes: int = 0
-    times: list[int] = field(default_factory=list)
-    stamps: list[int] = field(default_factory=list)
-
-    def add(self, bag: Bag, message: Message) -> None:
-        """Count one message."""
-        self.times.append(message.log_ns)
-        self.stamps.append(message.stamp_ns)
-        try:
-            image = bag.read(message)
-            self.data_bytes += len(image.data)
-            if message.type == IMAGE:
-                self.sizes[int(image.width), int(image.height)] += 1
-                self.formats[image.encoding] += 1
-                return
-            self.formats[image.format] += 1
-            header = read_header(image.data.tobytes())
-            if header is not None:
-                self.sizes[header.width, header.height] += 1
-                if not header.complete:
-                    raise ValueError(f"the {header.kind} image ends early")
-        except (OvsegError, ValueError) as error:
-            bag.leave_out(message.topic, message.log_ns, error)
-
-    def result(self, start_ns: int) -> ImageTopic:
-        """What was counted."""
-        times = np.sort(np.array(self.times, np.int64))
-        steps = np.diff(times) / 1e9
-        period = float(np.median(steps)) if steps.size else None
-        gaps = [
-            Gap(float((times[index] - start_ns) / 1e9), float(steps[index]))
-            for index in np.flatnonzero(steps > GAP_FACTOR * (period or 0.0))
-            if period
-        ]
-        return ImageTopic(self.topic, dict(self.sizes), dict(self.formats), self.data_bytes, period, gaps)
 
 
 def _image_json(image: ImageTopic) -> dict[str, Any]:

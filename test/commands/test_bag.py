@@ -64,7 +64,7 @@ def test_layout_split_and_limit_reach_the_dataset(ovseg: Run, tmp_path: Path) ->
     assert "2 frames (0.2 s) of the layout camvid_segnet train, 0 with ground truth" in made.stdout
     wrong = ovseg("bag", "make", tmp_path, "--output", tmp_path / "other", "--split", "night")
     assert wrong.exit_code == 1
-    assert "no part 'night'; it has train" in wrong.stderr
+    assert "no split 'night'; it has train" in wrong.stderr
 
 
 def test_a_damaged_bag_is_told_with_a_warning(ovseg: Run, dataset: Path, tmp_path: Path) -> None:
