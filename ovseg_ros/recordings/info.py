@@ -49,7 +49,7 @@ class ImageTopic:
     def gaps(self) -> list[Gap]:
         """The pauses between two recordings."""
         times, steps, period = np.sort(self.times), self._steps(), self.period_s
-        places = np.flatnonzero(steps > GAP_FACTOR * period) if period else []
+        places = np.flatnonzero(steps > GAP_FACTOR * (period or np.inf))
         return [Gap(float((times[n] - self.start_ns) / 1e9), float(steps[n])) for n in places]
 
     def _steps(self) -> np.ndarray:
