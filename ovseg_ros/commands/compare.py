@@ -37,7 +37,7 @@ def compare(
     Exit status: 0 success, 1 failure (of some frames: the rest is counted), 2 wrong usage, 130 interrupted.
     """
     from ovseg_ros.commands.compare_output import report, write
-    from ovseg_ros.runs.compare_run import compare as run
+    from ovseg_ros.runs.compare import compare as run
 
     outcome = run(source, engine, recording, truth, selection, config, console.ProgressBars())
     report(outcome)

@@ -10,7 +10,7 @@ from rich.text import Text
 from ovseg_ros.commands import console
 from ovseg_ros.report.method_plot import comparison_svg
 from ovseg_ros.report.method_text import COLUMNS, cells, markdown, notes
-from ovseg_ros.runs.compare_run import CompareOutcome
+from ovseg_ros.runs.compare import CompareOutcome
 from ovseg_ros.runs.config import CompareConfig
 from ovseg_ros.runs.summary import command
 

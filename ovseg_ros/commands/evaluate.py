@@ -49,8 +49,8 @@ def _report(outcome: "EvaluateOutcome", output: str) -> None:
     from ovseg_ros.report.figures import percent
     from ovseg_ros.runs.summary import class_table, quality_table, tell_files
 
-    metrics, quality = outcome.metrics, outcome.findings.quality
-    console.out.print(quality_table(outcome.findings))
+    metrics, quality = outcome.metrics, outcome.scores.quality
+    console.out.print(quality_table(outcome.scores))
     if quality is not None:
         console.out.print(class_table(quality))
         if quality.flicker_along_motion is not None:

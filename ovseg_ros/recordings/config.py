@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ovseg_ros.config import option
+from ovseg_ros.config import ConfigError, option
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class SelectionConfig:
         bounds=(0, math.inf),
         unit="s",
     )
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError where the end is not after the start."""
+        if self.end and self.start >= self.end:
+            raise ConfigError(f"--start {self.start:g} is not before --end {self.end:g}")
 
 
 @dataclass(frozen=True)

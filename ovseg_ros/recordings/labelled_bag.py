@@ -13,7 +13,7 @@ from ovseg_ros.recordings.message_types import IMAGE, image_message, message_typ
 from ovseg_ros.recordings.recording import LabelledBagWriter
 from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
-from ovseg_ros.runs.gallery import FrameFigures
+from ovseg_ros.runs.results import FrameResult
 
 
 class LabelledBag:
@@ -45,7 +45,7 @@ class LabelledBag:
         self._opened(frame).write_frame(frame.source, None)
 
     def write_answered(
-        self, frame: AnsweredFrame, figures: FrameFigures, image: np.ndarray, colored: np.ndarray
+        self, frame: AnsweredFrame, figures: FrameResult, image: np.ndarray, colored: np.ndarray
     ) -> None:
         """An answered frame and its overlay, uint8 [H, W, 3] RGB."""
         writer, log_ns, vocabulary = self._opened(frame), frame.source.image.log_ns, frame.vocabulary

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.report.svg import tag, ticks
-from ovseg_ros.runs.compare import Comparison, Row
+from ovseg_ros.runs.comparison import Comparison, ComparisonRow
 
 _ROW, _TOP, _BOTTOM, _GAP = 26.0, 34.0, 44.0, 30.0
 _PANEL, _NUMBER = 330.0, 52.0
@@ -68,7 +68,7 @@ class _Panel:
         return drawn
 
 
-def _miou(panel: _Panel, row: Row, ends: Interval, middle: float) -> list[Markup]:
+def _miou(panel: _Panel, row: ComparisonRow, ends: Interval, middle: float) -> list[Markup]:
     title = f"{row.name}: {100 * row.miou:.2f} [{100 * ends.low:.2f}, {100 * ends.high:.2f}]"
     low, high, place = (panel.at(100 * value) for value in (ends.low, ends.high, row.miou))
     return [
@@ -78,7 +78,7 @@ def _miou(panel: _Panel, row: Row, ends: Interval, middle: float) -> list[Markup
     ]
 
 
-def _range(rows: tuple[Row, ...]) -> tuple[float, float]:
+def _range(rows: tuple[ComparisonRow, ...]) -> tuple[float, float]:
     """The scale of the mean IoU in percent: from the lowest to the highest end, with some room."""
     there = [100 * end for row in rows for end in row.miou_interval or ()] or [0.0, 100.0]
     room = max(1.0, 0.06 * (max(there) - min(there)))

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping
 
 from ovseg_ros.metrics.bootstrap import LEVEL, Interval
-from ovseg_ros.runs.compare import Comparison, Row
+from ovseg_ros.runs.comparison import Comparison, ComparisonRow
 
 COLUMNS = ("method", "mean IoU", "difference", "pixel accuracy", "ms", "p95 ms", "peak MB")
 
 
-def cells(row: Row, reference: str) -> tuple[str, ...]:
+def cells(row: ComparisonRow, reference: str) -> tuple[str, ...]:
     """A row of the table, by `COLUMNS`; shares in percent, with their intervals."""
     difference = "" if row.name == reference else _signed(row.difference, row.difference_interval)
     return (

@@ -16,7 +16,7 @@ from ovseg_ros.report import text as report_text
 from ovseg_ros.report.figures import number, percent
 from ovseg_ros.report.markdown import run_as_markdown
 from ovseg_ros.report.pictures import data_uri, frame_section, size_within, write_strip
-from ovseg_ros.runs.gallery import Picture
+from ovseg_ros.runs.scoring import Picture
 from ovseg_ros.vocabulary import BACKGROUND_COLOR
 from ovseg_ros.vocabulary.phrases import color_of
 

@@ -10,7 +10,8 @@ import numpy as np
 from ovseg_ros.images.drawing import colorize
 from ovseg_ros.report.charts import hex_color
 from ovseg_ros.report.figures import percent
-from ovseg_ros.runs.gallery import FrameFigures, Picture
+from ovseg_ros.runs.results import FrameResult
+from ovseg_ros.runs.scoring import Picture
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID
 
 _PANEL_WIDTH = 440
@@ -21,7 +22,7 @@ def frame_section(picture: Picture) -> dict[str, Any]:
     """What the page shows of a frame: title, figures, panels as data URIs, and a legend."""
     return {
         "title": picture.title,
-        "figures": _frame_figures(picture.figures),
+        "figures": _frame_figures(picture.score),
         "panels": [
             {
                 "name": name,
@@ -53,7 +54,7 @@ def _panels(picture: Picture) -> list[tuple[str, np.ndarray, bool]]:
     ]
 
 
-def _frame_figures(figures: FrameFigures) -> str:
+def _frame_figures(figures: FrameResult) -> str:
     """The figures of one frame in a line."""
     parts = [f"frame {figures.number + 1}"]
     if figures.latency_ms is not None:
@@ -89,11 +90,11 @@ def write_strip(folder: Path, picture: Picture) -> tuple[str, str]:
     shown = _panels(picture)
     gap = np.full((shown[0][1].shape[0], _GAP, 3), 255, np.uint8)
     strip = np.hstack([part for _, array, _ in shown for part in (gap, array)][1:])
-    name = f"pictures/frame_{picture.figures.number + 1:06d}.jpg"
+    name = f"pictures/frame_{picture.score.number + 1:06d}.jpg"
     (folder / "pictures").mkdir(exist_ok=True)
     (folder / name).write_bytes(_encoded(strip, "jpeg"))
     order = ", ".join(panel for panel, _, _ in shown)
-    return name, f"{picture.title}: {_frame_figures(picture.figures)}; from left to right {order}"
+    return name, f"{picture.title}: {_frame_figures(picture.score)}; from left to right {order}"
 
 
 def size_within(image: np.ndarray, width: int) -> tuple[int, int]:

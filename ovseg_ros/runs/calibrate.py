@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg import Classifier, Segmentation
@@ -15,6 +15,7 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import TruthMapping
 from ovseg_ros.metrics.calibration import best_threshold
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
+from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.vocabulary import BACKGROUND_ID
 
 _SAMPLES = 400_000
@@ -33,7 +34,7 @@ class CalibrationError(OvsegError):
 
 
 @dataclass(frozen=True)
-class Fit:
+class ConfidenceFit:
     """What was fitted: on how many frames and pixels, the scale of the logits before and after, and the
     threshold (0..1). `temperature` is before / after, as in Guo et al. (ICML 2017)."""
 
@@ -111,10 +112,11 @@ class Calibrator:
         """Frames that had pixels to fit to."""
         return len(self._logits)
 
-    def add(self, truth: UInt8[np.ndarray, "H W"] | None, segmentation: Segmentation) -> None:
+    def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take pixels of one frame."""
-        if truth is None:
+        if frame.truth is None:
             return
+        truth = frame.truth()
         rows = self._row[self._mapping.truth_as_vocabulary(truth)]
         places = np.flatnonzero(rows >= 0)
         if not places.size:
@@ -123,7 +125,7 @@ class Calibrator:
         self._logits.append(_logits_at(segmentation, chosen, truth.shape))
         self._truth.append(rows.ravel()[chosen])
 
-    def fit(self) -> Fit:
+    def fit(self) -> ConfidenceFit:
         """The fit to all pixels so far. Raises CalibrationError where there is none."""
         if not self._logits:
             raise CalibrationError(
@@ -133,7 +135,7 @@ class Calibrator:
         logits, truth = np.concatenate(self._logits), np.concatenate(self._truth)
         factor = fit_factor(logits, truth)
         factor = min(factor, _MOST_SCALE / self._scale)
-        return Fit(
+        return ConfidenceFit(
             frames=self.frames,
             pixels=truth.size,
             logit_scale_before=self._scale,
@@ -163,7 +165,7 @@ class Calibrator:
 class Recalibrated:
     """Measures what the fit makes of segmentations that were made without it."""
 
-    def __init__(self, fit: Fit, classifier: Classifier, meter: SegmentationAccumulator) -> None:
+    def __init__(self, fit: ConfidenceFit, classifier: Classifier, meter: SegmentationAccumulator) -> None:
         self._factor = fit.logit_scale / fit.logit_scale_before
         self._classifier = classifier
         vocabulary = classifier.vocabulary
@@ -174,10 +176,11 @@ class Recalibrated:
         self._thresholds = classifier.thresholds.new_tensor(thresholds)
         self.meter = meter
 
-    def add(self, truth: UInt8[np.ndarray, "H W"] | None, segmentation: Segmentation) -> None:
+    def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Measure one frame."""
-        if truth is None:
+        if frame.truth is None:
             return
+        truth = frame.truth()
         height, width = truth.shape
         labels, confidence = labels_and_confidence(
             segmentation.scores[None] * self._factor,

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from ovseg_ros.recordings.inputs import Source
+from ovseg_ros.recordings.frame import Source
+from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
-
-if TYPE_CHECKING:
-    from ovseg_ros.clipseg import Segmentation
 
 _LISTED_SOURCES = 20
 _LISTED_CLASSES = 3
@@ -42,11 +40,12 @@ class ClassStatistics:
         """Number of segmented frames."""
         return len(self.inference_ms)
 
-    def add(self, segmentation: "Segmentation") -> None:
-        """Count one frame."""
-        labels, confidence = segmentation.labels.ravel(), segmentation.confidence.ravel()
+    def add(self, prediction: Prediction) -> None:
+        """Count one frame that the model labelled."""
+        labels = prediction.labels.ravel()
+        confidence = None if prediction.confidence is None else prediction.confidence.ravel()
         pixels = np.bincount(labels, minlength=256)
-        self.inference_ms.append(segmentation.inference_ms)
+        self.inference_ms.append(prediction.latency_ms or 0.0)
         self.shares += pixels / labels.size
         self.confidences += np.bincount(labels, weights=confidence, minlength=256) / (255 * labels.size)
         self.seen += pixels > 0
@@ -136,7 +135,7 @@ def as_json(
         "inputs": [
             {
                 "path": str(source.path),
-                "kind": source.kind,
+                "kind": "image" if source.kind == "images" else source.kind,
                 "name": source.name,
                 **_numbers(statistics, vocabulary),
             }

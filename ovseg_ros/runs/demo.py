@@ -21,8 +21,8 @@ from ovseg_ros.runs.examination import Source, examine, is_dataset, make_playabl
 from ovseg_ros.runs.graph_figures import graph_figures
 from ovseg_ros.runs.output_folder import SCRATCH, prepare
 from ovseg_ros.runs.replay_result import ReplayResult, VocabularyCall
+from ovseg_ros.runs.signals import graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.runs.summary import collect, command, quality_table, tell_files
-from ovseg_ros.runs.surroundings import graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.runs.wording import Words, other_words, read_words
 from ovseg_ros.vocabulary import Vocabulary
 

@@ -1,45 +1,49 @@
-"""`ovseg evaluate`: a recording measured offline, from the options to the report."""
+"""`ovseg evaluate`: a recording labelled and scored offline, from the options to the report."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ovseg_ros.clipseg import Classifier, Segmenter, Smoother
-from ovseg_ros.clipseg.config import EngineConfig
+from ovseg_ros.clipseg import EngineConfig, MethodConfig
 from ovseg_ros.clipseg.peak_memory import start_peak
 from ovseg_ros.config import ConfigError
-from ovseg_ros.graph.pacing import USUAL_RATE
-from ovseg_ros.metrics.segmentation import SegmentationAccumulator
+from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+from ovseg_ros.recordings.frame import DEFAULT_RATE, Source, SourceError
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
-from ovseg_ros.recordings.labelled_bag import LabelledBag
-from ovseg_ros.recordings.source import BagSource, DatasetSource, SourceError, SourceFrame
+from ovseg_ros.recordings.sources import open_source, require_truth
 from ovseg_ros.report.page import Media, Video, write_run
-from ovseg_ros.runs.calibrate import Calibrator, Fit, Recalibrated
+from ovseg_ros.runs.calibrate import Calibrator, ConfidenceFit, Recalibrated
 from ovseg_ros.runs.config import EvaluateConfig
-from ovseg_ros.runs.findings import Findings, FindingsBuilder, FrameOutput
-from ovseg_ros.runs.loop import Labeller, ModelLabeller, OfflineRun, evaluate_frames
+from ovseg_ros.runs.loop import score_frames
 from ovseg_ros.runs.output_folder import prepare
-from ovseg_ros.runs.overlay_video import OverlayVideo
+from ovseg_ros.runs.predictors import (
+    FolderPredictor,
+    ModelPredictor,
+    Predictor,
+    TopicPredictor,
+    warn_of_ignored,
+)
 from ovseg_ros.runs.progress import Progress
-from ovseg_ros.runs.recorded_labels import FolderLabels, TopicLabels
-from ovseg_ros.runs.setup import EvaluateOptions, model_choice, recording_of, word_choice
+from ovseg_ros.runs.prompts import prompts_of_run
+from ovseg_ros.runs.scoring import RunScores, Scorer, Sink, make_meter
+from ovseg_ros.runs.signals import Interruption
+from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
 from ovseg_ros.runs.summary import collect, command, latency_figures
-from ovseg_ros.runs.surroundings import Interruption
+from ovseg_ros.vocabulary import VocabularyBuilder, build_vocabulary
 
 
 @dataclass(frozen=True)
 class EvaluateOutcome:
-    """The content of metrics.json, what the frames showed, and whether the user ended the run early."""
+    """The content of metrics.json, the scores, and whether the user ended the run early."""
 
     metrics: dict[str, Any]
-    findings: Findings
+    scores: RunScores
     interrupted: bool
 
 
@@ -57,212 +61,179 @@ def evaluate(
 
     Raises ConfigError on options that contradict each other, OvsegError on whatever the user can mend.
     """
-    _check(engine, selection, config)
-    output = Path(config.output) if config.output else None
-    if output is not None:
-        prepare(output, command())
-    options = EvaluateOptions(
-        recording_of(path, recording, truth, selection),
-        word_choice(engine.vocabulary, truth),
-        model_choice(engine),
-        config.predictions or None,
-        engine.output.smoothing,
-        config.calibrate,
-        Path(config.parameters) if config.parameters else None,
-        config.workers,
-        output,
-        Path(config.write_labels) if config.write_labels else None,
-    )
-    with ExitStack() as stack:
-        return _Run(options, progress, stack).run()
-
-
-def _check(engine: EngineConfig, selection: SelectionConfig, config: EvaluateConfig) -> None:
     if config.calibrate and config.predictions:
         raise ConfigError("--calibrate needs the model's scores; leave out --predictions")
     if engine.output.smoothing and config.predictions:
         raise ConfigError("--smoothing needs the model's scores; leave out --predictions")
     if engine.output.smoothing and config.calibrate:
         raise ConfigError("--calibrate fits to each frame alone; leave out --smoothing")
-    if selection.end and selection.start >= selection.end:
-        raise ConfigError(f"--start {selection.start:g} is not before --end {selection.end:g}")
+    if not config.predictions:
+        warn_of_ignored(engine, progress)
+    if config.output:
+        prepare(Path(config.output), command())
+    if config.predictions and not Path(config.predictions).is_dir() and not config.output:
+        # No picture is needed: the recorded labels themselves are the frames.
+        recording = replace(recording, topic=config.predictions)
+    with open_source(path, recording, truth) as source, Interruption() as interruption:
+        require_truth(source)
+        return _Evaluation(source, engine, truth, selection, config, progress, interruption).run()
 
 
-class _Run:
-    def __init__(self, options: EvaluateOptions, show: Progress, stack: ExitStack) -> None:
-        self._options = options
-        self._show = show
-        self._part = options.recording.part
-        self._interruption = Interruption()
-        self._source = self._open()
-        stack.enter_context(self._source)
-        self._recorded = self._recorded_labels()
-        self._model: tuple[Segmenter, Classifier] | None = None
-        if self._recorded is not None:
-            self._vocabularies = self._recorded.vocabularies
+class _Evaluation:
+    """An evaluation of an open source.
+
+    Raises MappingError before a model is loaded, where words and ground truth have nothing in common.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: EngineConfig,
+        truth: TruthConfig,
+        selection: SelectionConfig,
+        config: EvaluateConfig,
+        progress: Progress,
+        interruption: Interruption,
+    ) -> None:
+        self._source, self._engine, self._selection = source, engine, selection
+        self._config, self._progress, self._interruption = config, progress, interruption
+        self._output = Path(config.output) if config.output else None
+        self._predictor: Predictor[Any]
+        self._model: ModelPredictor | None = None
+        recorded = self._recorded_labels() if config.predictions else None
+        if recorded is not None:
+            self._predictor, vocabularies = recorded, recorded.vocabularies
         else:
-            self._vocabularies = [options.words.build(self._source.truth_names)]
+            words = prompts_of_run(engine.vocabulary, source.truth_names)
+            vocabularies = [build_vocabulary(words, VocabularyBuilder())]
+        self._vocabularies = vocabularies
+        self._new_meter = partial(make_meter, source.truth_names, truth.mapping, vocabularies)
         self._meter = self._new_meter()
+        if recorded is None:
+            with progress.stage("loading the model"):
+                messages = self._output is not None
+                self._model = ModelPredictor(engine, vocabularies[0], messages=messages, warm_up=True)
+            self._predictor = self._model
+        self._video: OverlayVideo | None = None
         self._notes: list[str] = []
+        self._left_out: list[str] = []
 
     def run(self) -> EvaluateOutcome:
-        options = self._options
-        if self._recorded is None:
-            with self._show.stage("loading the model"):
-                self._model = options.model.load(self._vocabularies[0])
-        device = self._model[0].model.device if self._model else torch.device("cpu")
-        peak = start_peak(device)
-        with self._interruption:
-            fit, again = self._fit()
-            started = time.perf_counter()
-            outcome, video = self._evaluate(again)
-            seconds = time.perf_counter() - started
-        self._tell_of(outcome)
-        metrics = self._metrics(outcome, seconds, peak())
-        if fit is not None and again is not None and outcome.findings.quality is not None:
-            metrics["calibration"] = fit.figures(outcome.findings.quality, again.meter.compute())
-            place = options.parameters or (options.output or Path()) / "calibration.yaml"
+        """Everything from the first frame to the report."""
+        model = self._model
+        peak = start_peak(model.segmenter.model.device if model else torch.device("cpu"))
+        first, fit, refitted = 0, None, None
+        if self._config.calibrate and model is not None:
+            first, fit = self._fit(model)
+            refitted = Recalibrated(fit, model.classifier, self._new_meter())
+            model.on_segmentation = refitted.add
+        started = time.perf_counter()
+        scores = self._score(first)
+        seconds = time.perf_counter() - started
+        self._report(scores)
+        metrics = self._metrics(scores, seconds, peak())
+        if fit is not None and refitted is not None and scores.quality is not None:
+            metrics["calibration"] = fit.figures(scores.quality, refitted.meter.compute())
+            place = Path(self._config.parameters or (self._output or Path()) / "calibration.yaml")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(fit.parameters(), encoding="utf-8")
         metrics["notes"] = self._notes
-        if options.output is not None:
+        if self._output is not None:
+            video = self._video
             shown = None if video is None else Video("overlay.webm", video.rate, video.poster)
-            write_run(options.output, metrics, Media(outcome.findings.pictures, shown))
-        return EvaluateOutcome(metrics, outcome.findings, self._interruption.requested)
+            write_run(self._output, metrics, Media(scores.pictures, shown))
+        return EvaluateOutcome(metrics, scores, self._interruption.requested)
 
-    def _open(self) -> BagSource | DatasetSource:
-        options = self._options
-        recording, predictions = options.recording, options.predictions
-        if predictions and not Path(predictions).is_dir() and options.output is None:
-            # No picture is needed: the recorded labels themselves are the frames.
-            recording = replace(recording, topic=predictions)
-        return recording.open(messages=options.output is not None)
-
-    def _recorded_labels(self) -> FolderLabels | TopicLabels | None:
-        predictions = self._options.predictions
-        if predictions is None:
-            return None
-        named = self._options.words.build({}) if self._options.words.given else None
+    def _recorded_labels(self) -> FolderPredictor | TopicPredictor:
+        predictions, words = self._config.predictions, self._engine.vocabulary
+        named = build_vocabulary(words, VocabularyBuilder()) if words.classes or words.file else None
         if Path(predictions).is_dir():
-            return FolderLabels(LabelFolder(Path(predictions)), named)
+            return FolderPredictor(LabelFolder(Path(predictions)), named)
         if not isinstance(self._source, BagSource):
             raise SourceError(
-                f"{predictions} is no folder; expected one with label images, as "
-                f"{self._options.recording.path} is no bag that could have a topic"
+                f"{predictions} is no folder; expected one with label images, as {self._source.path} is no "
+                "bag that could have a topic"
             )
-        labels = TopicLabels(self._source.bag, predictions, named)
-        self._source.beside = labels.topics
-        return labels
+        return TopicPredictor(self._source.bag, predictions, named)
 
-    def _new_meter(self) -> SegmentationAccumulator:
-        return self._options.words.meter(self._source.truth_names, self._vocabularies)
-
-    def _frames(self) -> Iterator[SourceFrame]:
-        """The frames to measure: with calibration the second half."""
-        frames = self._source.frames(self._part)
-        return islice(frames, self._first, None)
-
-    _first = 0
-    """How many frames at the beginning are for the fit alone."""
-
-    def _fit(self) -> tuple[Fit, Recalibrated] | tuple[None, None]:
-        if not self._options.calibrate or self._model is None:
-            return None, None
-        with self._show.stage("counting frames"):
-            total = sum(1 for _ in self._source.frames(self._part))
-        self._first = total // 2
-        segmenter, classifier = self._model
+    def _fit(self, model: ModelPredictor) -> tuple[int, ConfidenceFit]:
+        """The number of frames in the first half, and the fit to them."""
+        source, selection, segmenter = self._source, self._selection, model.segmenter
+        with self._progress.stage("counting frames"):
+            total = sum(1 for _ in source.frames(selection))
+        first = total // 2
         mapping = self._meter.mapping(self._vocabularies[0])
-        calibrator = Calibrator(classifier, mapping, self._first, segmenter.logit_scale)
-        with self._show.stage("fitting", self._first) as advance:
-            for frame in islice(self._source.frames(self._part), self._first):
+        calibrator = Calibrator(model.classifier, mapping, first, segmenter.logit_scale)
+        with self._progress.stage("fitting", first) as advance:
+            for frame in islice(source.frames(selection), first):
                 if self._interruption.requested:
                     break
                 if frame.truth is not None:
-                    calibrator.add(frame.truth(), segmenter.segment(frame.image(), classifier))
+                    calibrator.add(frame, segmenter.segment(frame.image(), model.classifier))
                 advance()
         fit = calibrator.fit()
         self._notes.append(
-            f"The confidence was fitted on the first {self._first} of {total} frames; all figures are those "
-            f"of the other {total - self._first}, with the settings as they were."
+            f"The confidence was fitted on the first {first} of {total} frames; all figures are those "
+            f"of the other {total - first}, with the settings as they were."
         )
-        return fit, Recalibrated(fit, classifier, self._new_meter())
+        return first, fit
 
-    def _evaluate(self, again: Recalibrated | None) -> tuple[OfflineRun, OverlayVideo | None]:
-        options, topic = self._options, self._source.topic
-        expected = max(0, self._source.expected(self._part) - self._first)
-        outputs: list[FrameOutput] = []
-        video = None
-        if options.output is not None:
-            rate = (topic.rate or USUAL_RATE) / self._part.every
-            video = OverlayVideo(options.output / "overlay.webm", rate, self._vocabularies)
-            outputs.append(video)
-            if self._recorded is None:
-                labelled = options.output / "labelled"
-                names = self._source.truth_names
-                outputs.append(LabelledBag(labelled, topic.name, topic.type, names))
-        pictures = options.output is not None
-        follow = self._recorded is None
-        builder = FindingsBuilder(self._meter, expected, outputs, pictures=pictures, follow=follow)
-        writer = None
-        if options.write_labels is not None:
-            writer = LabelWriter(options.write_labels, self._vocabularies[0])
-        with self._show.stage("evaluating", expected) as advance:
-            outcome = evaluate_frames(
-                self._frames(),
-                self._labeller(again),
-                builder,
-                workers=options.workers,
+    def _score(self, first: int) -> RunScores:
+        """The scores of the frames from `first` on."""
+        topic, truth_names = self._source.topic, self._source.truth_names
+        expected = max(0, self._source.expected(self._selection) - first)
+        sinks: list[Sink] = []
+        if self._output is not None:
+            rate = (topic.rate or DEFAULT_RATE) / self._selection.every
+            self._video = OverlayVideo(self._output / "overlay.webm", rate, self._vocabularies)
+            sinks.append(self._video)
+            if self._model is not None:
+                sinks.append(LabelledBag(self._output / "labelled", topic.name, topic.type, truth_names))
+        wanted = self._output is not None
+        scorer = Scorer(self._meter, expected, sinks, pictures=wanted, follow=self._model is not None)
+        folder = self._config.write_labels
+        writer = LabelWriter(Path(folder), self._vocabularies[0]) if folder else None
+        frames = islice(self._source.frames(self._selection, self._predictor.beside), first, None)
+        with self._progress.stage("evaluating", expected) as advance:
+            self._left_out = score_frames(
+                frames,
+                self._predictor,
+                scorer,
+                workers=self._config.workers,
                 writer=writer,
                 on_frame=advance,
-                stop=lambda: self._interruption.requested,
+                interruption=self._interruption,
             )
-        return outcome, video
+        return scorer.finish()
 
-    def _labeller(self, again: Recalibrated | None) -> Labeller[Any]:
-        if self._model is None:
-            assert self._recorded is not None
-            return self._recorded
-        return ModelLabeller(
-            *self._model,
-            smoother=Smoother(self._options.smoothing) if self._options.smoothing else None,
-            answers=self._options.output is not None,
-            on_segmentation=again.add if again is not None else None,
-        )
-
-    def _tell_of(self, outcome: OfflineRun) -> None:
-        """Warnings and notes about what was not as it should be."""
-        frames, quality = outcome.findings.frames, outcome.findings.quality
+    def _report(self, scores: RunScores) -> None:
+        """Warn and take notes of what was not as it should be."""
+        path, frames, left_out = self._source.path, len(scores.frames), self._left_out
         for warning in self._source.warnings:
-            self._show.warn(warning)
+            self._progress.warn(warning)
         if not frames and self._interruption.requested:
             raise KeyboardInterrupt
         if not frames:
-            first = f": {outcome.left_out[0]}" if outcome.left_out else ""
-            raise SourceError(f"no frame of {self._options.recording.path} was measured{first}")
-        if quality is None:
-            raise SourceError(
-                f"none of {len(frames)} frames of {self._options.recording.path} has ground truth of its "
-                "stamp"
-            )
-        if outcome.left_out:
-            text = f"{len(outcome.left_out)} frames were left out; the first: {outcome.left_out[0]}"
+            reason = f": {left_out[0]}" if left_out else ""
+            raise SourceError(f"no frame of {path} was scored{reason}")
+        if scores.quality is None:
+            raise SourceError(f"none of {frames} frames of {path} has ground truth of its stamp")
+        if left_out:
+            text = f"{len(left_out)} frames were left out; the first: {left_out[0]}"
             self._notes.append(text)
-            self._show.warn(text)
+            self._progress.warn(text)
         if self._interruption.requested:
-            self._notes.append(f"The run was interrupted after {len(frames)} frames.")
-        ignored = {name: None for phase in outcome.findings.phases for name in phase.ignored}
+            self._notes.append(f"The run was interrupted after {frames} frames.")
+        ignored = {name: None for phase in scores.phases for name in phase.ignored}
         if ignored:
             self._notes.append(f"Not counted, as no class of the vocabulary claims it: {', '.join(ignored)}.")
 
-    def _metrics(self, outcome: OfflineRun, seconds: float, peak_mb: float | None) -> dict[str, Any]:
-        options, findings = self._options, outcome.findings
-        about = self._model[0].description if self._model else {}
-        quality = findings.quality
+    def _metrics(self, scores: RunScores, seconds: float, peak_mb: float | None) -> dict[str, Any]:
+        about = self._model.segmenter.description if self._model else {}
         figures = collect(
-            findings,
+            scores,
             kind="evaluate",
-            bag=options.recording.path.resolve().name,
+            bag=self._source.path.resolve().name,
             image_topic=self._source.topic.name,
             model=about.get("model", "recorded labels"),
             method=about.get("method", "recorded labels"),
@@ -270,27 +241,32 @@ class _Run:
         )
         return {
             **figures,
-            "frames": len(findings.frames),
-            "frames_with_truth": 0 if quality is None else quality.frames,
-            "frames_left_out": len(outcome.left_out),
+            "frames": len(scores.frames),
+            "frames_with_truth": 0 if scores.quality is None else scores.quality.frames,
+            "frames_left_out": len(self._left_out),
             "interrupted": self._interruption.requested,
-            "latency_ms": latency_figures(findings.latencies),
+            "latency_ms": latency_figures(scores.latencies),
             "seconds": seconds,
-            "frames_per_second": len(findings.frames) / seconds,
+            "frames_per_second": len(scores.frames) / seconds,
             "peak_mb": peak_mb,
             "configuration": self._configuration(about),
         }
 
     def _configuration(self, about: dict[str, str]) -> dict[str, Any]:
-        part = {name: value for name, value in vars(self._part).items() if value is not None}
+        names = {"every": "every", "limit": "limit", "start": "start_s", "end": "end_s"}
+        given = {known: getattr(self._selection, name) for name, known in names.items()}
+        part = {name: value for name, value in given.items() if value}
         if self._model is None:
-            return {"predictions": self._options.predictions, **part}
+            return {"predictions": self._config.predictions, **part}
+        method = vars(self._engine.method).items()
+        default = MethodConfig()
         return {
+            **{name: value for name, value in method if value != getattr(default, name) and name != "name"},
             "precision": about["precision"],
-            "short_side": self._options.model.short_side,
-            "templates": self._options.model.templates,
-            "logit_scale": self._model[0].logit_scale,
+            "short_side": self._engine.method.short_side,
+            "templates": self._engine.vocabulary.templates,
+            "logit_scale": self._model.segmenter.logit_scale,
             "threshold": self._vocabularies[0].threshold,
-            "smoothing": self._options.smoothing,
+            "smoothing": self._engine.output.smoothing,
             **part,
         }

@@ -15,10 +15,11 @@ from ovseg_ros.recordings.labelled_bag import LabelledBag
 from ovseg_ros.recordings.recording import AnswerLog
 from ovseg_ros.report.page import Media, Video
 from ovseg_ros.runs.answered_frame import AnsweredFrame
-from ovseg_ros.runs.findings import Findings, FindingsBuilder, FrameOutput
+from ovseg_ros.runs.findings import FindingsBuilder, FrameOutput
 from ovseg_ros.runs.overlay_video import OverlayVideo
 from ovseg_ros.runs.replay_result import ReplayResult
 from ovseg_ros.runs.replayed_frames import Recording, replayed_frames
+from ovseg_ros.runs.scoring import RunScores
 from ovseg_ros.vocabulary import Vocabulary
 
 
@@ -67,7 +68,7 @@ def examine(
     meter: SegmentationAccumulator,
     output: Path | None,
     on_frame: Callable[[int], None],
-) -> tuple[Findings, Media]:
+) -> tuple[RunScores, Media]:
     """Go through the frames once; write `overlay.webm` and `labelled/` to `output`, where that is given.
 
     `on_frame` is called with the frames done. Raises ReplayError, ImageError, BagError, VideoError.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import cv2
@@ -10,36 +9,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import overlay
-from ovseg_ros.metrics.segmentation import FrameScore, SegmentationAccumulator, SegmentationMetrics
+from ovseg_ros.metrics.segmentation import FrameScore, SegmentationAccumulator
 from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
-from ovseg_ros.runs.gallery import FrameFigures, Gallery, Picture
+from ovseg_ros.runs.gallery import Gallery
+from ovseg_ros.runs.results import FrameResult
+from ovseg_ros.runs.scoring import PhaseScores, RunScores
 from ovseg_ros.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True)
-class Phase:
-    """The frames answered in one vocabulary; `quality` is None where none of them has truth, `ignored` the
-    truth's names that the vocabulary leaves out."""
-
-    vocabulary: Vocabulary
-    frames: int
-    quality: SegmentationMetrics | None
-    ignored: tuple[str, ...]
-
-
-@dataclass
-class Findings:
-    """All that is told of a run. `quality` is None where no answered frame has truth."""
-
-    frames: list[FrameFigures] = field(default_factory=list)
-    phases: list[Phase] = field(default_factory=list)
-    quality: SegmentationMetrics | None = None
-    pictures: list[Picture] = field(default_factory=list)
-
-    @property
-    def latencies(self) -> list[float]:
-        """Latency of the answered frames in ms."""
-        return [frame.latency_ms for frame in self.frames if frame.latency_ms is not None]
 
 
 class FrameOutput(Protocol):
@@ -55,7 +30,7 @@ class FrameOutput(Protocol):
     def write_answered(
         self,
         frame: AnsweredFrame,
-        figures: FrameFigures,
+        figures: FrameResult,
         image: UInt8[np.ndarray, "H W 3"],
         colored: UInt8[np.ndarray, "H W 3"],
     ) -> None:
@@ -87,7 +62,7 @@ class FindingsBuilder:
         self._follow = follow
         self._outputs = outputs
         self._gallery = Gallery(expected) if pictures else None
-        self._frames: list[FrameFigures] = []
+        self._frames: list[FrameResult] = []
         self._answered: dict[int, int] = {}
         self._with_truth: set[int] = set()
         self._vocabularies: dict[int, Vocabulary] = {}
@@ -118,11 +93,11 @@ class FindingsBuilder:
 
     def add_dropped(self, frame: SentFrame) -> None:
         """Take a frame that was not answered."""
-        self._frames.append(FrameFigures(frame.number, frame.sent_s))
+        self._frames.append(FrameResult(frame.number, frame.sent_s))
         for output in self._outputs:
             output.write(frame)
 
-    def add(self, frame: AnsweredFrame, scored: FrameScore | None = None) -> FrameFigures:
+    def add(self, frame: AnsweredFrame, scored: FrameScore | None = None) -> FrameResult:
         """Take an answered frame, with its counts where `score` made them already."""
         revision = frame.vocabulary.revision
         self._vocabularies[revision] = frame.vocabulary
@@ -134,7 +109,7 @@ class FindingsBuilder:
             self._with_truth.add(revision)
             miou, pixel_accuracy = scored.miou, scored.pixel_accuracy
         known = (frame.number, frame.sent_s, revision, frame.latency_ms)
-        figures = FrameFigures(*known, miou, pixel_accuracy)
+        figures = FrameResult(*known, miou, pixel_accuracy)
         self._frames.append(figures)
         if self._gallery is not None:
             self._gallery.offer(frame, figures, scored.truth if scored else None)
@@ -145,16 +120,16 @@ class FindingsBuilder:
                 output.write_answered(frame, figures, image, colored)
         return figures
 
-    def finish(self) -> Findings:
+    def finish(self) -> RunScores:
         """The findings over the frames so far."""
         phases = [self._phase(vocabulary) for vocabulary in self._vocabularies.values()]
         quality = self._meter.compute() if self._with_truth else None
         pictures = self._gallery.pictures() if self._gallery is not None else []
-        return Findings(self._frames, phases, quality, pictures)
+        return RunScores(self._frames, phases, quality, pictures)
 
-    def _phase(self, vocabulary: Vocabulary) -> Phase:
+    def _phase(self, vocabulary: Vocabulary) -> PhaseScores:
         revision = vocabulary.revision
         if revision not in self._with_truth:
-            return Phase(vocabulary, self._answered[revision], None, ())
+            return PhaseScores(vocabulary, self._answered[revision], None, ())
         ignored = self._meter.mapping(vocabulary).ignored
-        return Phase(vocabulary, self._answered[revision], self._meter.compute(vocabulary), ignored)
+        return PhaseScores(vocabulary, self._answered[revision], self._meter.compute(vocabulary), ignored)

@@ -1,45 +1,13 @@
 """A few frames of a run to look at."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import UInt8
 
 from ovseg_ros.runs.answered_frame import AnsweredFrame
-from ovseg_ros.vocabulary import Vocabulary
+from ovseg_ros.runs.results import FrameResult
+from ovseg_ros.runs.scoring import Picture
 
 _EXTREMES = 2
 _SAMPLES = 6
-
-
-@dataclass(frozen=True)
-class FrameFigures:
-    """One frame: its number in the order of sending from 0, when it was sent (s) and what came of it.
-
-    `revision` is None for a frame that was dropped, `latency_ms` also where labels were read, the rest
-    where there is no truth.
-    """
-
-    number: int
-    sent_s: float
-    revision: int | None = None
-    latency_ms: float | None = None
-    miou: float | None = None
-    pixel_accuracy: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One frame side by side; `truth` in the vocabulary's ids (255: not counted), None for a frame without,
-    as is `confidence`."""
-
-    title: str
-    figures: FrameFigures
-    vocabulary: Vocabulary
-    image: UInt8[np.ndarray, "H W 3"]
-    labels: UInt8[np.ndarray, "h w"]
-    confidence: UInt8[np.ndarray, "h w"] | None
-    truth: UInt8[np.ndarray, "H W"] | None
 
 
 class Gallery:
@@ -49,13 +17,13 @@ class Gallery:
     def __init__(self, expected: int) -> None:
         self._spread = set(np.linspace(0, expected - 1, _SAMPLES).round().astype(int).tolist())
         self._seen = 0
-        self._previous: tuple[AnsweredFrame, FrameFigures, np.ndarray | None] | None = None
+        self._previous: tuple[AnsweredFrame, FrameResult, np.ndarray | None] | None = None
         self._best: list[Picture] = []
         self._worst: list[Picture] = []
         self._changes: list[Picture] = []
         self._samples: list[Picture] = []
 
-    def offer(self, frame: AnsweredFrame, figures: FrameFigures, truth: np.ndarray | None) -> None:
+    def offer(self, frame: AnsweredFrame, figures: FrameResult, truth: np.ndarray | None) -> None:
         """Look at the next answered frame; `truth` as in Picture."""
         current = (frame, figures, truth)
         revision = frame.vocabulary.revision
@@ -80,13 +48,13 @@ class Gallery:
         """The chosen frames, each once."""
         once: dict[int, Picture] = {}
         for picture in [*self._changes, *self._best, *reversed(self._worst), *self._samples]:
-            once.setdefault(picture.figures.number, picture)
+            once.setdefault(picture.score.number, picture)
         return list(once.values())
 
 
-def _picture(title: str, frame: AnsweredFrame, figures: FrameFigures, truth: np.ndarray | None) -> Picture:
+def _picture(title: str, frame: AnsweredFrame, figures: FrameResult, truth: np.ndarray | None) -> Picture:
     return Picture(title, figures, frame.vocabulary, frame.image(), frame.labels, frame.confidence, truth)
 
 
 def _miou(picture: Picture) -> float:
-    return picture.figures.miou or 0.0
+    return picture.score.miou or 0.0

@@ -1,24 +1,20 @@
-"""Evaluation without a graph: every frame of a source through a labeller and into the findings, in order."""
+"""The frames of a source through a predictor and a scorer, in order, decoded and scored by worker threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from itertools import takewhile
-from typing import Protocol, TypeVar
+from typing import TypeVar, cast
 
-import numpy as np
-from jaxtyping import UInt8
-
-from ovseg_ros.clipseg import Classifier, Segmentation, Segmenter, Smoother, SmoothingState
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.segmentation import FrameScore
-from ovseg_ros.recordings.answer_messages import make_answer
+from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.label_files import LabelWriter
-from ovseg_ros.recordings.source import SourceFrame
-from ovseg_ros.runs.answered_frame import AnsweredFrame
-from ovseg_ros.runs.findings import Findings, FindingsBuilder
+from ovseg_ros.runs.prediction import Prediction
+from ovseg_ros.runs.predictors import Predictor
+from ovseg_ros.runs.scoring import Scorer
+from ovseg_ros.runs.signals import Interruption
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -28,160 +24,73 @@ _AHEAD = 2
 """Frames per worker that are under way."""
 
 
-class Labeller(Protocol[PreparedT]):
-    """Gives frames their labels, in two steps: `prepare` in any thread, `label` in order on one."""
-
-    def prepare(self, frame: SourceFrame) -> PreparedT:
-        """What can be done for several frames at once. Raises OvsegError on a frame that cannot be used."""
-
-    def label(
-        self, frame: SourceFrame, prepared: PreparedT, truth: UInt8[np.ndarray, "H W"] | None
-    ) -> AnsweredFrame | None:
-        """The frame with its labels; None for one without."""
-
-
-class ModelLabeller:
-    """Labels by inference.
-
-    Args:
-        segmenter, classifier: the model and the words.
-        smoother: steadies the labels from frame to frame; None: each frame is taken alone.
-        answers: whether frames come with the messages of a labelled bag.
-        on_segmentation: is called with each frame's truth and segmentation, in order.
-    """
-
-    def __init__(
-        self,
-        segmenter: Segmenter,
-        classifier: Classifier,
-        *,
-        smoother: Smoother | None = None,
-        answers: bool = False,
-        on_segmentation: Callable[[np.ndarray | None, Segmentation], None] | None = None,
-    ) -> None:
-        self._segmenter = segmenter
-        self._classifier = classifier
-        self._smoother = smoother
-        self._answers = answers
-        self._on_segmentation = on_segmentation
-        self._warm = False
-
-    def prepare(self, frame: SourceFrame) -> UInt8[np.ndarray, "H W 3"]:
-        """The decoded image."""
-        return frame.image()
-
-    def label(
-        self,
-        frame: SourceFrame,
-        prepared: UInt8[np.ndarray, "H W 3"],
-        truth: UInt8[np.ndarray, "H W"] | None,
-    ) -> AnsweredFrame:
-        """Segment. Raises OutOfMemory, DeviceLost."""
-        if not self._warm:  # the first pass allocates; its time is not a frame's
-            self._segmenter.segment(prepared, self._classifier)
-            self._warm = True
-        state = None if self._smoother is None else SmoothingState(self._smoother, frame.source.stamp_ns)
-        found = self._segmenter.segment(prepared, self._classifier, smoothing=state)
-        if self._on_segmentation is not None:
-            self._on_segmentation(truth, found)
-        answer = None
-        if self._answers:
-            answer = make_answer(
-                found.labels,
-                found.confidence,
-                found.vocabulary,
-                found.summary(),
-                found.inference_ms,
-                frame.source.stamp_ns,
-            )
-        return AnsweredFrame(
-            number=frame.number,
-            sent_s=frame.seconds,
-            source=frame.source,
-            image=lambda: prepared,
-            labels=found.labels,
-            confidence=found.confidence,
-            vocabulary=found.vocabulary,
-            truth=truth,
-            latency_ms=found.inference_ms,
-            answer=answer,
-        )
-
-
-@dataclass
-class OfflineRun:
-    """What a run found, and which frames were left out and why."""
-
-    findings: Findings
-    left_out: list[str]
-
-
-def evaluate_frames(
-    frames: Iterable[SourceFrame],
-    labeller: Labeller[PreparedT],
-    builder: FindingsBuilder,
+def score_frames(
+    frames: Iterable[Frame],
+    predictor: Predictor[PreparedT],
+    scorer: Scorer,
     *,
     workers: int = 1,
     writer: LabelWriter | None = None,
     on_frame: Callable[[], None] = lambda: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> OfflineRun:
-    """Label and measure every frame. The figures do not depend on `workers`.
+    interruption: Interruption | None = None,
+) -> list[str]:
+    """Predict and score every frame. The figures do not depend on `workers`.
 
     Args:
         frames: in order.
-        labeller: gives the labels.
-        builder: takes the frames; it is opened and closed here.
-        workers: threads that decode and measure beside the labelling; 0 does all in turn.
+        predictor: gives the labels.
+        scorer: takes the predictions; it is opened and closed here.
+        workers: threads that decode and score beside the prediction; 0 does all in turn.
         writer: gets the label images as they are scored.
         on_frame: is called after each frame.
-        stop: is asked before each frame whether to end there.
+        interruption: is looked at before each frame.
 
-    A frame that cannot be decoded or has no labels is left out and told. Raises DeviceLost, OutOfMemory.
+    Returns which frames were left out and why: those that cannot be decoded or have no labels. Raises
+    DeviceLost, OutOfMemory.
     """
     left_out: list[str] = []
-    wanted = takewhile(lambda frame: not stop(), frames)
+    if interruption is not None:
+        frames = takewhile(lambda frame: not interruption.requested, frames)
 
-    def labelled() -> Iterator[AnsweredFrame]:
-        for frame, content in pool.map(partial(_prepare, labeller), wanted):
-            answered = content if isinstance(content, str) else labeller.label(frame, *content)
-            if isinstance(answered, AnsweredFrame):
-                yield answered
+    def prepared(frame: Frame) -> tuple[Frame, PreparedT | None, str]:
+        try:
+            return _with_truth_decoded(frame), predictor.prepare(frame), ""
+        except OvsegError as error:
+            return frame, None, str(error)
+
+    def scored(prediction: Prediction) -> tuple[Prediction, FrameScore | None]:
+        found = scorer.score(prediction)
+        if writer is not None:
+            shown = prediction if found is None else found
+            frame = prediction.frame
+            writer.write(frame.number, frame.stamp_ns, shown.labels, shown.confidence)
+        return prediction, found
+
+    def predictions() -> Iterator[Prediction]:
+        for frame, content, reason in pool.map(prepared, frames):
+            prediction = None if reason else predictor.predict(frame, cast(PreparedT, content))
+            if prediction is not None:
+                yield prediction
             else:
-                left_out.append(f"frame {frame.number}: {answered or 'no labels of its stamp'}")
+                left_out.append(f"frame {frame.number}: {reason or 'no labels of its stamp'}")
                 on_frame()
 
-    with _Pool(workers) as pool, builder:
-        for answered, scored in pool.map(partial(_score, builder, writer), labelled()):
-            builder.add(answered, scored)
+    with _Pool(workers) as pool, scorer:
+        for prediction, found in pool.map(scored, predictions()):
+            scorer.add(prediction, found)
             on_frame()
-    return OfflineRun(builder.finish(), left_out)
+    return left_out
 
 
-def _prepare(
-    labeller: Labeller[PreparedT], frame: SourceFrame
-) -> tuple[SourceFrame, tuple[PreparedT, np.ndarray | None] | str]:
-    """What the labeller prepared, and the truth; or why the frame cannot be used."""
-    try:
-        return frame, (labeller.prepare(frame), None if frame.truth is None else frame.truth())
-    except OvsegError as error:
-        return frame, str(error)
-
-
-def _score(
-    builder: FindingsBuilder, writer: LabelWriter | None, frame: AnsweredFrame
-) -> tuple[AnsweredFrame, FrameScore | None]:
-    scored = builder.score(frame)
-    if writer is not None:
-        labels, confidence = (
-            (scored.labels, scored.confidence) if scored else (frame.labels, frame.confidence)
-        )
-        writer.write(frame.number, frame.source.stamp_ns, labels, confidence)
-    return frame, scored
+def _with_truth_decoded(frame: Frame) -> Frame:
+    if frame.truth is None:
+        return frame
+    truth = frame.truth()
+    return replace(frame, truth=lambda: truth)
 
 
 class _Pool:
-    """Maps in order with so many threads; without any, one item after the other."""
+    """Maps in order with a number of threads; without any, one item after the other."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

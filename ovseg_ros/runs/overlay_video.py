@@ -9,7 +9,7 @@ import numpy as np
 from ovseg_ros.images.drawing import with_legend
 from ovseg_ros.images.video import VideoWriter
 from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
-from ovseg_ros.runs.gallery import FrameFigures
+from ovseg_ros.runs.results import FrameResult
 from ovseg_ros.vocabulary import Vocabulary
 
 PANEL_WIDTH = 640
@@ -55,7 +55,7 @@ class OverlayVideo:
         """A frame without answer is not shown."""
 
     def write_answered(
-        self, frame: AnsweredFrame, figures: FrameFigures, image: np.ndarray, colored: np.ndarray
+        self, frame: AnsweredFrame, figures: FrameResult, image: np.ndarray, colored: np.ndarray
     ) -> None:
         """Add a picture; `image` and its overlay are uint8 [H, W, 3] RGB. Raises VideoError."""
         picture = self._picture(frame, figures, image, colored)
@@ -63,7 +63,7 @@ class OverlayVideo:
         self.poster = picture if self.poster is None else self.poster
 
     def _picture(
-        self, frame: AnsweredFrame, figures: FrameFigures, image: np.ndarray, colored: np.ndarray
+        self, frame: AnsweredFrame, figures: FrameResult, image: np.ndarray, colored: np.ndarray
     ) -> np.ndarray:
         scale = min(1.0, PANEL_WIDTH / image.shape[1])
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
@@ -84,7 +84,7 @@ class OverlayVideo:
         return np.vstack([_banner(picture.shape[1], frame.vocabulary, figures), picture])
 
 
-def _banner(width: int, vocabulary: Vocabulary, figures: FrameFigures) -> np.ndarray:
+def _banner(width: int, vocabulary: Vocabulary, figures: FrameResult) -> np.ndarray:
     height = 2 * round(max(24, width / 32) / 2)
     banner = np.full((height, width, 3), phase_color(vocabulary.revision), np.uint8)
     text = f"frame {figures.number + 1}   vocabulary {vocabulary.revision}"

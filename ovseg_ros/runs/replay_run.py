@@ -23,13 +23,13 @@ from ovseg_ros.recordings.frames import Frame
 from ovseg_ros.recordings.recording import AnswerLog
 from ovseg_ros.report.page import write_run
 from ovseg_ros.runs.examination import Source, examine, is_dataset, make_playable
-from ovseg_ros.runs.findings import Findings
 from ovseg_ros.runs.graph_figures import graph_figures, percentiles, rate
 from ovseg_ros.runs.output_folder import SCRATCH, prepare
 from ovseg_ros.runs.replay import Replay, Segmenter, ServiceProbe
 from ovseg_ros.runs.replay_result import ReplayResult
+from ovseg_ros.runs.scoring import RunScores
+from ovseg_ros.runs.signals import Interruption, graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.runs.summary import collect, command
-from ovseg_ros.runs.surroundings import Interruption, graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.vocabulary import Vocabulary
 
 SEARCH_SECONDS = 180.0
@@ -98,7 +98,7 @@ class ReplayOutcome:
 
     metrics: dict[str, Any]
     result: ReplayResult
-    findings: Findings
+    findings: RunScores
 
 
 def run(options: ReplayOptions, show: Show) -> ReplayOutcome:

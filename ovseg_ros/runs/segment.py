@@ -1,23 +1,24 @@
 """`ovseg segment`: every frame of images, videos and bags through the model and into files."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ovseg_ros.clipseg import Classifier, DeviceLost, Segmenter, load_segmenter
-from ovseg_ros.clipseg.config import EngineConfig
+from ovseg_ros.clipseg import EngineConfig
+from ovseg_ros.clipseg.errors import DeviceLost
 from ovseg_ros.config import ConfigError
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
-from ovseg_ros.recordings.inputs import Selection, Source, find_sources
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig
+from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.recordings.label_files import write_classes
+from ovseg_ros.recordings.sources import find_sources
 from ovseg_ros.runs.class_statistics import ClassStatistics
 from ovseg_ros.runs.config import SegmentConfig
-from ovseg_ros.runs.progress import Advance, Progress
-from ovseg_ros.runs.segment_outputs import OutputOptions, open_writer
-from ovseg_ros.runs.setup import word_choice
-from ovseg_ros.vocabulary import Vocabulary, shipped_vocabularies
+from ovseg_ros.runs.predictors import ModelPredictor, warn_of_ignored
+from ovseg_ros.runs.progress import Progress
+from ovseg_ros.runs.sinks import SegmentFiles
+from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, build_vocabulary, shipped_vocabularies
 
 _SHOWN_FAILURES = 10
 
@@ -52,89 +53,88 @@ def segment(
             "give either --classes or --vocabulary; shipped vocabularies: "
             + ", ".join(shipped_vocabularies())
         )
-    vocabulary = word_choice(engine.vocabulary, TruthConfig()).build({})
+    vocabulary = build_vocabulary(engine.vocabulary, VocabularyBuilder())
+    warn_of_ignored(engine, progress)
     output = Path(config.output)
-    chosen = Selection(selection.every, selection.limit or None)
-    sources = find_sources(paths, output, chosen, recording.topic or None)
-    wanted = OutputOptions(
-        output, config.overlay, config.labels, config.confidence, engine.output.overlay_alpha
-    )
+    sources = find_sources(paths, output, recording, selection)
     with progress.stage("loading the model"):
-        segmenter = load_segmenter(engine)
-        classifier = segmenter.encode(vocabulary)
+        predictor = ModelPredictor(engine, vocabulary)
     write_classes(output / "classes.json", vocabulary)
-    outcome = SegmentOutcome(vocabulary, segmenter.description, len(sources))
+    outcome = SegmentOutcome(vocabulary, predictor.segmenter.description, len(sources))
+    work = _Work(predictor, engine.output.overlay_alpha, selection, config, progress)
     started = time.perf_counter()
     try:
-        with progress.stage("segmenting", _count(sources)) as advance:
-            _segment_all(sources, segmenter, classifier, wanted, outcome, progress, advance)
+        work.segment(sources, outcome)
     except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.seconds = time.perf_counter() - started
     return outcome
 
 
-def _segment_all(
-    sources: Sequence[Source],
-    segmenter: Segmenter,
-    classifier: Classifier,
-    options: OutputOptions,
-    outcome: SegmentOutcome,
-    progress: Progress,
-    advance: Advance,
-) -> None:
-    for source in sources:
-        statistics = ClassStatistics()
-        outcome.results.append((source, statistics))
+@dataclass(frozen=True)
+class _Work:
+    """Segments sources one after another."""
+
+    predictor: ModelPredictor
+    alpha: float
+    selection: SelectionConfig
+    config: SegmentConfig
+    progress: Progress
+
+    def segment(self, sources: Sequence[Source], outcome: SegmentOutcome) -> None:
+        """Segment all sources; their statistics are added to the outcome as the work goes."""
+        with self.progress.stage("segmenting", sum(map(self._expected, sources))) as advance:
+            for source in sources:
+                statistics = ClassStatistics()
+                outcome.results.append((source, statistics))
+                try:
+                    for _ in self._frames(source, statistics):
+                        advance()
+                except OvsegError as error:
+                    self._failed(source, statistics, str(error))
+                    if isinstance(error, DeviceLost):
+                        return
+                more = len(statistics.failures) - _SHOWN_FAILURES
+                if more > 0:
+                    self.progress.warn(f"{source.path}: {more} more frames failed")
+
+    def _frames(self, source: Source, statistics: ClassStatistics) -> Iterator[None]:
+        """Segment a source frame by frame."""
+        self.predictor.restart()
+        with source:
+            rate = (source.topic.rate or DEFAULT_RATE) / self.selection.every
+            files = SegmentFiles(source.path, source.name, source.kind, rate, self.config, self.alpha)
+            with files:
+                for frame in source.frames(self._selection(source)):
+                    try:
+                        prediction = self.predictor.predict(frame, self.predictor.prepare(frame))
+                    except DeviceLost:
+                        raise
+                    except OvsegError as error:
+                        place = f"frame {frame.number}: " if source.kind == "bag" else ""
+                        self._failed(source, statistics, f"{place}{error}")
+                    else:
+                        files.write(prediction)
+                        statistics.add(prediction)
+                    yield
+            for warning in source.warnings:
+                self.progress.warn(warning)
+
+    def _failed(self, source: Source, statistics: ClassStatistics, reason: str) -> None:
+        if str(source.path) not in reason:
+            reason = f"{source.path}: {reason}"
+        statistics.failures.append(reason)
+        if len(statistics.failures) <= _SHOWN_FAILURES:
+            self.progress.warn(reason)
+
+    def _expected(self, source: Source) -> int:
+        """Frames that the progress bar is to expect; what cannot be opened fails later and counts as one."""
         try:
-            _segment_source(source, segmenter, classifier, options, statistics, progress, advance)
-        except OvsegError as error:
-            _failed(source, statistics, str(error), progress)
-            if isinstance(error, DeviceLost):
-                return
-        if len(statistics.failures) > _SHOWN_FAILURES:
-            progress.warn(f"{source.path}: {len(statistics.failures) - _SHOWN_FAILURES} more frames failed")
-
-
-def _segment_source(
-    source: Source,
-    segmenter: Segmenter,
-    classifier: Classifier,
-    options: OutputOptions,
-    statistics: ClassStatistics,
-    progress: Progress,
-    advance: Advance,
-) -> None:
-    with open_writer(source, options) as writer:
-        for frame in source.frames():
-            try:
-                image = frame.read()
-                segmentation = segmenter.segment(image, classifier)
-            except DeviceLost:
-                raise
-            except OvsegError as error:
-                reason = f"frame {frame.index}: {error}" if source.kind == "bag" else str(error)
-                _failed(source, statistics, reason, progress)
-            else:
-                writer.write(frame, image, segmentation)
-                statistics.add(segmentation)
-            advance()
-
-
-def _failed(source: Source, statistics: ClassStatistics, reason: str, progress: Progress) -> None:
-    if str(source.path) not in reason:
-        reason = f"{source.path}: {reason}"
-    statistics.failures.append(reason)
-    if len(statistics.failures) <= _SHOWN_FAILURES:
-        progress.warn(reason)
-
-
-def _count(sources: Sequence[Source]) -> int:
-    """Frames that the progress bar is to expect; what cannot be opened fails later and counts as one."""
-    total = 0
-    for source in sources:
-        try:
-            total += source.count()
+            with source:
+                return source.expected(self._selection(source))
         except OvsegError:
-            total += 1
-    return total
+            return 1
+
+    def _selection(self, source: Source) -> SelectionConfig:
+        """Images were selected among all of them already."""
+        return SelectionConfig() if source.kind == "images" else self.selection

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report.figures import percent
-from ovseg_ros.runs.findings import Findings, Phase
 from ovseg_ros.runs.result_files import as_json
+from ovseg_ros.runs.scoring import PhaseScores, RunScores
 
 _FILES = (
     ("index.html", "the report: open it in a browser"),
@@ -29,7 +29,7 @@ _FILES = (
 
 
 def collect(
-    findings: Findings, *, kind: str, bag: str, image_topic: str, model: str, method: str, device: str
+    findings: RunScores, *, kind: str, bag: str, image_topic: str, model: str, method: str, device: str
 ) -> dict[str, Any]:
     """What every run puts into metrics.json: shares 0..1, times in ms and s, None where there is nothing to
     tell. `kind` is demo, evaluate or replay."""
@@ -57,7 +57,7 @@ def latency_figures(latencies: Sequence[float]) -> dict[str, float | None]:
     return {"p50": p50, "p95": p95, "p99": p99, "max": max(latencies)}
 
 
-def quality_table(findings: Findings) -> Table:
+def quality_table(findings: RunScores) -> Table:
     """A row a vocabulary, and one over all where there are several; "pixels" is the share of right ones."""
     table = Table(expand=True)
     for name in ("vocabulary", "frames", "mean IoU", "pixels", "boundary F", "ECE", "flicker"):
@@ -115,7 +115,7 @@ def _quality(quality: SegmentationMetrics | None) -> dict[str, Any]:
     return as_json(quality)
 
 
-def _phase(phase: Phase) -> dict[str, Any]:
+def _phase(phase: PhaseScores) -> dict[str, Any]:
     return {
         **_quality(phase.quality),
         "revision": phase.vocabulary.revision,

@@ -27,5 +27,5 @@ def ovseg() -> Run:
 def fake_segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
     """Stands in for the model that `ovseg segment` loads."""
     fake = FakeSegmenter()
-    monkeypatch.setattr("ovseg_ros.runs.segment.load_segmenter", lambda config: fake)
+    monkeypatch.setattr("ovseg_ros.runs.predictors.load_segmenter", lambda config: fake)
     return fake

@@ -22,7 +22,7 @@ class FakeSegmenter:
     def encode(self, vocabulary: Vocabulary) -> SimpleNamespace:
         return SimpleNamespace(vocabulary=vocabulary)
 
-    def segment(self, image: np.ndarray, classifier: Any) -> SimpleNamespace:
+    def segment(self, image: np.ndarray, classifier: Any, **settings: Any) -> SimpleNamespace:
         self.images.append(image)
         self.before(len(self.images))
         first, second = (cls.id for cls in classifier.vocabulary.classes[:2])

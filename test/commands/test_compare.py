@@ -14,9 +14,9 @@ from typer.testing import Result
 from ovseg_ros.clipseg import METHODS
 from ovseg_ros.commands.compare_output import report
 from ovseg_ros.metrics.bootstrap import Interval
-from ovseg_ros.runs.compare import Comparison, Row
-from ovseg_ros.runs.compare_run import CompareOutcome
-from ovseg_ros.runs.contest import Labelled, WholeContest
+from ovseg_ros.runs.compare import CompareOutcome
+from ovseg_ros.runs.comparison import Comparison, ComparisonRow
+from ovseg_ros.runs.runners import RunnerResult, SeparateRunner
 
 Run = Callable[..., Result]
 
@@ -133,7 +133,9 @@ def test_no_number_is_cut_off_in_a_narrow_window(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     ends = Interval(0.123, 0.789)
-    row = Row("a rather long name", 0.5, ends, 0.6, ends, 0.1, ends, 1234.5, 2345.6, 12345.0, {"road": 0.5})
+    row = ComparisonRow(
+        "a rather long name", 0.5, ends, 0.6, ends, 0.1, ends, 1234.5, 2345.6, 12345.0, {"road": 0.5}
+    )
     found = Comparison((row,), "another", 3, (), (), False, 100, 0)
     setup = {"model": "tiny", "device": "cpu", "precision": "float32"}
     report(CompareOutcome(found, setup, "Time: none."))
@@ -144,16 +146,16 @@ def test_no_number_is_cut_off_in_a_narrow_window(
 
 
 def test_ctrl_c_gives_what_there_is(compare: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    label = WholeContest.label
+    label = SeparateRunner.run
     calls: list[int] = []
 
-    def interrupted(self: WholeContest, image: np.ndarray) -> list[Labelled]:
+    def interrupted(self: SeparateRunner, image: np.ndarray) -> list[RunnerResult]:
         calls.append(1)
         if len(calls) == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return label(self, image)
 
-    monkeypatch.setattr(WholeContest, "label", interrupted)
+    monkeypatch.setattr(SeparateRunner, "run", interrupted)
     file = tmp_path / "found.json"
     result = compare("--methods", "clipseg", "--json", file)
     assert result.exit_code == 130

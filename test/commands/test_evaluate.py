@@ -18,7 +18,7 @@ from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, IMAGE, image_message
 from ovseg_ros.recordings.writer import BagWriter
-from ovseg_ros.runs import calibrate, loop
+from ovseg_ros.runs import calibrate, predictors
 
 Run = Callable[..., Result]
 CLASSES = ("road", "sky", "red box", "kerb")
@@ -216,14 +216,14 @@ def test_interruption_gives_what_there_is(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepare = loop.ModelLabeller.prepare
+    prepare = predictors.ModelPredictor.prepare
 
     def interrupted(self: Any, frame: Any) -> Any:
         if frame.number == 3:
             signal.raise_signal(signal.SIGINT)
         return prepare(self, frame)
 
-    monkeypatch.setattr(loop.ModelLabeller, "prepare", interrupted)
+    monkeypatch.setattr(predictors.ModelPredictor, "prepare", interrupted)
     numbers = tmp_path / "numbers.json"
     result = ovseg(
         "evaluate", dataset, *model, "--workers", 0, "--json", numbers, "--output", tmp_path / "out"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag, BagError
 from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.frame import Frame, Message, SourceError, TopicInfo
+from ovseg_ros.recordings.frame import Frame, Message, TopicInfo
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.message_types import (
     CAMERA_INFO,
@@ -238,14 +238,6 @@ class TestRange:
         path = write_bag(tmp_path / "bag", [(topic, time, time, 0) for topic, time in times])
         (frame,) = read(BagSource(path, topic=IMAGE_TOPIC, slop=0.5), SelectionConfig(end=0.4))
         assert frame.truth is None
-
-    @pytest.mark.parametrize(("start", "end"), [(3.0, 3.0), (3.0, 2.5)])
-    def test_what_cannot_be_meant_is_refused(self, path: Path, start: float, end: float) -> None:
-        with (
-            BagSource(path, topic=IMAGE_TOPIC) as source,
-            pytest.raises(SourceError, match="expected an end after the start"),
-        ):
-            source.frames(SelectionConfig(start=start, end=end), ())
 
 
 def test_messages_of_further_topics_come_beside_by_stamp(tmp_path: Path) -> None:

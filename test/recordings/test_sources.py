@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ovseg_ros.config import ConfigError
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import decode_compressed
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
@@ -46,6 +47,12 @@ def decoded(frame: Frame) -> np.ndarray:
     message = frame.message()
     assert (message.type, message.stamp_ns) == (COMPRESSED_IMAGE, frame.stamp_ns)
     return decode_compressed(message_types().deserialize_cdr(message.data, message.type))
+
+
+@pytest.mark.parametrize(("start", "end"), [(3.0, 3.0), (3.0, 2.5)])
+def test_a_selection_that_ends_before_it_begins_is_refused(start: float, end: float) -> None:
+    with pytest.raises(ConfigError, match="not before"):
+        SelectionConfig(start=start, end=end)
 
 
 @settings(deadline=None)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
-from ovseg_ros.runs.gallery import FrameFigures, Picture
 from ovseg_ros.runs.result_files import as_json
+from ovseg_ros.runs.results import FrameResult
+from ovseg_ros.runs.scoring import Picture
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
 
 NAMES = ("road", "sky", "red box")
@@ -36,7 +37,7 @@ class StandInRun:
             confidence = random.integers(100, 256, truth.shape).astype(np.uint8)
             image = random.integers(0, 256, (16, 24, 3)).astype(np.uint8)
             scored = meter.update(truth, labels, confidence, self.vocabulary, np.zeros_like(image))
-            figures = FrameFigures(number, number / 10, 1, 100.0 + number, scored.miou, scored.pixel_accuracy)
+            figures = FrameResult(number, number / 10, 1, 100.0 + number, scored.miou, scored.pixel_accuracy)
             frames.append(vars(figures))
             self.pictures.append(
                 Picture("Among the best", figures, self.vocabulary, image, labels, confidence, scored.truth)

@@ -6,10 +6,10 @@ import pytest
 from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.report.method_plot import comparison_svg
 from ovseg_ros.report.method_text import COLUMNS, cells, markdown, notes
-from ovseg_ros.runs.compare import Comparison, Row
+from ovseg_ros.runs.comparison import Comparison, ComparisonRow
 
 
-def row(name: str, miou: float = 0.5, difference: float = 0.0, **changes: object) -> Row:
+def row(name: str, miou: float = 0.5, difference: float = 0.0, **changes: object) -> ComparisonRow:
     values = {
         "miou_interval": Interval(miou - 0.02, miou + 0.03),
         "pixel_accuracy": 0.75,
@@ -21,7 +21,7 @@ def row(name: str, miou: float = 0.5, difference: float = 0.0, **changes: object
         "per_class_iou": {"car | truck": 0.25, "sky": None},
         **changes,
     }
-    return Row(name=name, miou=miou, difference=difference, **values)
+    return ComparisonRow(name=name, miou=miou, difference=difference, **values)
 
 
 @pytest.fixture

@@ -206,13 +206,13 @@ def test_frames_are_shown_as_they_are(run: StandInRun) -> None:
     assert np.array_equal(images["prediction"], palette[picture.labels])
     assert np.array_equal(images["ground truth"], palette[picture.truth])
     assert images["confidence"].shape == picture.image.shape
-    assert f"frame 1, 100 ms, mean IoU {100 * picture.figures.miou:.1f} %" in text
+    assert f"frame 1, 100 ms, mean IoU {100 * picture.score.miou:.1f} %" in text
 
 
 def test_a_frame_without_truth_and_confidence_has_two_panels(run: StandInRun) -> None:
     whole = run.pictures[0]
     bare = type(whole)(
-        whole.title, whole.figures, whole.vocabulary, whole.image, whole.labels[::2, ::2], None, None
+        whole.title, whole.score, whole.vocabulary, whole.image, whole.labels[::2, ::2], None, None
     )
     text = render(run.metrics, Media(pictures=[bare]))
     assert re.findall(r'alt="([^"]+)" width="24" height="16"', text) == ["image", "prediction"]
@@ -240,7 +240,7 @@ def test_hostile_words_stay_words() -> None:
         "set_vocabulary": {"success": False, "message": HOSTILE, "before_frame": 1, "reply_ms": 1.0},
     }
     pictures = [
-        type(p)(HOSTILE, p.figures, p.vocabulary, p.image, p.labels, p.confidence, p.truth)
+        type(p)(HOSTILE, p.score, p.vocabulary, p.image, p.labels, p.confidence, p.truth)
         for p in run.pictures
     ]
     text = render({**run.metrics, **texts}, Media(pictures=pictures, video=Video(f'"{HOSTILE}', 5.0)))

@@ -8,15 +8,15 @@ import pytest
 from rich.console import Console
 
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
-from ovseg_ros.runs.findings import Findings, Phase
-from ovseg_ros.runs.gallery import FrameFigures
+from ovseg_ros.runs.results import FrameResult
+from ovseg_ros.runs.scoring import PhaseScores, RunScores
 from ovseg_ros.runs.summary import class_table, collect, latency_figures, quality_table
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 ABOUT = {"kind": "evaluate", "bag": "b", "image_topic": "/i", "model": "m", "method": "c", "device": "cpu"}
 
 
-def findings() -> Findings:
+def findings() -> RunScores:
     builder = VocabularyBuilder()
     words = [builder.build(["road", "sky; heaven"], background=["wall"]), builder.build(["road"])]
     meter = SegmentationAccumulator({1: "road", 2: "sky"})
@@ -24,11 +24,11 @@ def findings() -> Findings:
     labels = np.array([[1, 2, 2, 2]], np.uint8)
     meter.update(truth, labels, np.full((1, 4), 255, np.uint8), words[0])
     phases = [
-        Phase(words[0], 1, meter.compute(words[0]), ()),
-        Phase(words[1], 1, None, ("sky",)),
+        PhaseScores(words[0], 1, meter.compute(words[0]), ()),
+        PhaseScores(words[1], 1, None, ("sky",)),
     ]
-    frames = [FrameFigures(0, 0.0, 1, 7.0, 0.5, 0.75), FrameFigures(1, 0.1), FrameFigures(2, 0.2, 2, 9.0)]
-    return Findings(frames, phases, meter.compute())
+    frames = [FrameResult(0, 0.0, 1, 7.0, 0.5, 0.75), FrameResult(1, 0.1), FrameResult(2, 0.2, 2, 9.0)]
+    return RunScores(frames, phases, meter.compute())
 
 
 def test_metrics_are_json_without_nan_and_hold_both_phases() -> None:
@@ -44,7 +44,7 @@ def test_metrics_are_json_without_nan_and_hold_both_phases() -> None:
 
 
 def test_a_run_without_truth() -> None:
-    metrics = collect(Findings(), **ABOUT)
+    metrics = collect(RunScores(), **ABOUT)
     assert (metrics["miou"], metrics["pixel_accuracy"], metrics["per_class_iou"]) == (None, None, {})
 
 

@@ -9,8 +9,9 @@ import pytest
 from ovseg_ros.clipseg import DeviceLost, ModelError
 from ovseg_ros.metrics import TruthMapping, bootstrap
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
-from ovseg_ros.runs.compare import CompareError, Comparison, Tally, compare_frames
-from ovseg_ros.runs.contest import Labelled
+from ovseg_ros.runs.compare import compare_frames
+from ovseg_ros.runs.comparison import CompareError, Comparison, ComparisonCounts
+from ovseg_ros.runs.runners import RunnerResult
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 NAMES = {1: "road", 2: "sky", 3: "car", 4: "dog", 255: "void"}
@@ -30,16 +31,16 @@ def labels(seed: int, right: float) -> np.ndarray:
     return np.where(generator.random((12, 16)) < right, MAPPING.truth_as_vocabulary(truth(seed)), guess)
 
 
-def tally_of(frames: int, *shares: float) -> Tally:
-    tally = Tally([f"method {share}" for share in shares], MAPPING)
+def counts_of(frames: int, *shares: float) -> ComparisonCounts:
+    counts = ComparisonCounts([f"method {share}" for share in shares], MAPPING)
     for seed in range(frames):
         found = [labels(seed, share) for share in shares]
-        tally.add(truth(seed), found, [float(seed), 10.0 + seed][: len(shares)], [50.0 + seed] * len(shares))
-    return tally
+        counts.add(truth(seed), found, [float(seed), 10.0 + seed][: len(shares)], [50.0 + seed] * len(shares))
+    return counts
 
 
 def test_figures_equal_those_of_the_evaluation() -> None:
-    found = tally_of(9, 0.3, 0.8).compute("method 0.3")
+    found = counts_of(9, 0.3, 0.8).compute("method 0.3")
     for row, share in zip(found.rows, (0.3, 0.8), strict=True):
         meter = SegmentationAccumulator(NAMES)
         for seed in range(9):
@@ -54,7 +55,7 @@ def test_figures_equal_those_of_the_evaluation() -> None:
 
 
 def test_difference_time_and_memory() -> None:
-    found = tally_of(5, 0.3, 0.8).compute("method 0.3", draws=200, seed=3)
+    found = counts_of(5, 0.3, 0.8).compute("method 0.3", draws=200, seed=3)
     base, other = found.rows
     assert (base.difference, base.difference_interval) == (0.0, bootstrap.Interval(0.0, 0.0))
     assert other.difference == pytest.approx(other.miou - base.miou)
@@ -66,11 +67,11 @@ def test_difference_time_and_memory() -> None:
 
 def test_a_run_without_any_frame_says_why() -> None:
     with pytest.raises(CompareError, match=r"no frame .* broken file"):
-        tally_of(0, 0.5).compute("method 0.5", left_out=["frame 0: broken file"])
+        counts_of(0, 0.5).compute("method 0.5", left_out=["frame 0: broken file"])
 
 
 def test_json_holds_plain_numbers() -> None:
-    found = replace(tally_of(3, 0.5).compute("method 0.5"))
+    found = replace(counts_of(3, 0.5).compute("method 0.5"))
     nothing = replace(found.rows[0], miou=math.nan, peak_mb=None)
     figures = replace(found, rows=(nothing,)).figures()
     assert figures["rows"][0]["miou"] is None
@@ -79,17 +80,17 @@ def test_json_holds_plain_numbers() -> None:
     assert figures["rows"][0]["pixel_accuracy_interval"][0] < figures["rows"][0]["pixel_accuracy"] < 1
 
 
-class FakeContest:
+class FakeRunner:
     """Two methods; `before` may raise."""
 
     def __init__(self, before: Callable[[int], None] = lambda number: None) -> None:
         self.number = 0
         self.before = before
 
-    def label(self, image: np.ndarray) -> list[Labelled]:
+    def run(self, image: np.ndarray) -> list[RunnerResult]:
         self.before(self.number)
         self.number += 1
-        return [Labelled(labels(0, 0.5), 5.0, 1.0), Labelled(labels(0, 0.9), 6.0, None)]
+        return [RunnerResult(labels(0, 0.5), 5.0, 1.0), RunnerResult(labels(0, 0.9), 6.0, None)]
 
 
 def frames(count: int, **changes: object) -> list[SimpleNamespace]:
@@ -106,16 +107,16 @@ def frames(count: int, **changes: object) -> list[SimpleNamespace]:
     ]
 
 
-def run(contest: FakeContest, source: list[SimpleNamespace]) -> tuple[Tally, list[str], bool, int]:
-    tally, calls = Tally(["a", "b"], MAPPING), []
-    left_out, interrupted = compare_frames(source, contest, tally, on_frame=lambda: calls.append(1))
-    return tally, left_out, interrupted, len(calls)
+def run(runner: FakeRunner, source: list[SimpleNamespace]) -> tuple[ComparisonCounts, list[str], bool, int]:
+    counts, calls = ComparisonCounts(["a", "b"], MAPPING), []
+    left_out, interrupted = compare_frames(source, runner, counts, on_frame=lambda: calls.append(1))
+    return counts, left_out, interrupted, len(calls)
 
 
 def test_every_frame_is_counted() -> None:
-    tally, left_out, interrupted, calls = run(FakeContest(), frames(3))
-    assert (tally.frames, left_out, interrupted, calls) == (3, [], False, 3)
-    rows = tally.compute("a").rows
+    counts, left_out, interrupted, calls = run(FakeRunner(), frames(3))
+    assert (counts.frames, left_out, interrupted, calls) == (3, [], False, 3)
+    rows = counts.compute("a").rows
     assert [row.ms for row in rows] == [5.0, 6.0]
     assert [row.peak_mb for row in rows] == [1.0, None]
 
@@ -131,8 +132,8 @@ def test_what_cannot_be_used_is_left_out_and_told() -> None:
         *frames(1, truth=lambda: np.zeros((3, 3), np.uint8)),
         *frames(1),
     ]
-    tally, left_out, interrupted, calls = run(FakeContest(), source)
-    assert (tally.frames, interrupted, calls) == (2, False, 5)
+    counts, left_out, interrupted, calls = run(FakeRunner(), source)
+    assert (counts.frames, interrupted, calls) == (2, False, 5)
     assert [reason.split(": ", 1)[1] for reason in left_out] == [
         "no ground truth",
         "cut off",
@@ -145,9 +146,9 @@ def test_an_interrupt_keeps_whole_frames_only() -> None:
         if number == 2:
             raise KeyboardInterrupt
 
-    tally, _, interrupted, _ = run(FakeContest(before), frames(5))
-    assert (tally.frames, interrupted) == (2, True)
-    found: Comparison = tally.compute("b", interrupted=True)
+    counts, _, interrupted, _ = run(FakeRunner(before), frames(5))
+    assert (counts.frames, interrupted) == (2, True)
+    found: Comparison = counts.compute("b", interrupted=True)
     assert found.interrupted
 
 
@@ -156,4 +157,4 @@ def test_a_lost_device_ends_the_run() -> None:
         raise DeviceLost("gone")
 
     with pytest.raises(DeviceLost):
-        run(FakeContest(before), frames(2))
+        run(FakeRunner(before), frames(2))

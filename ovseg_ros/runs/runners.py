@@ -1,4 +1,4 @@
-"""How several methods label one image so that their times can be compared."""
+"""Runners: several methods label one image so that their times can be compared."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ovseg_ros.clipseg.peak_memory import start_peak
 from ovseg_ros.clipseg.runtime import device_errors
 
 
-class Labelled(NamedTuple):
+class RunnerResult(NamedTuple):
     """One method's labels of an image, its time, and the most memory during it (MB, None if unknown)."""
 
     labels: UInt8[np.ndarray, "H W"]
@@ -23,14 +23,14 @@ class Labelled(NamedTuple):
     peak_mb: float | None
 
 
-class Contest(Protocol):
+class Runner(Protocol):
     """Labels an image by several methods."""
 
-    def label(self, image: UInt8[np.ndarray, "H W 3"]) -> list[Labelled]:
+    def run(self, image: UInt8[np.ndarray, "H W 3"]) -> list[RunnerResult]:
         """Labels by every method, in their order. Raises ModelError, OutOfMemory, DeviceLost."""
 
 
-class WholeContest:
+class SeparateRunner:
     """Every method labels the image on its own, from the upload to the labels on the host.
 
     The methods' order turns with every image, so that none always profits from what another left in the
@@ -42,7 +42,7 @@ class WholeContest:
         self._classifier = classifier
         self._turn = 0
 
-    def label(self, image: UInt8[np.ndarray, "H W 3"]) -> list[Labelled]:
+    def run(self, image: UInt8[np.ndarray, "H W 3"]) -> list[RunnerResult]:
         """Labels by every method, in their order."""
         if self._turn == 0:
             for segmenter in self._segmenters:
@@ -50,23 +50,23 @@ class WholeContest:
         count = len(self._segmenters)
         order = [(self._turn + place) % count for place in range(count)]
         self._turn += 1
-        found = {place: self._label(self._segmenters[place], image) for place in order}
+        found = {place: self._run(self._segmenters[place], image) for place in order}
         return [found[place] for place in range(count)]
 
-    def _label(self, segmenter: Segmenter, image: np.ndarray) -> Labelled:
+    def _run(self, segmenter: Segmenter, image: np.ndarray) -> RunnerResult:
         peak = start_peak(segmenter.model.device)
         start = time.perf_counter()
         segmentation = segmenter.segment(image, self._classifier)
         ms = 1e3 * (time.perf_counter() - start)
-        return Labelled(segmentation.labels, ms, peak())
+        return RunnerResult(segmentation.labels, ms, peak())
 
 
-class SharedContest:
+class SharedRunner:
     """The blocks before the last one run once for all methods: many variants for little more than one.
 
-    A method's time is that of the shared way and its own part together, both in the plain form (nothing fused
-    or compiled), so times are to be compared with each other only. A method that walks alone pays its own way
-    instead of the shared one.
+    A method's time is that of the shared blocks and its own part together, both in the plain form (nothing
+    fused or compiled), so times are to be compared with each other only. A method that rewrites all blocks is
+    charged its own pass in place of the shared one.
 
     Args:
         segmenter: brings the model, the size, and how an image becomes the model's input; not its method.
@@ -81,14 +81,14 @@ class SharedContest:
         self._classifier = classifier
         self._turn = 0
 
-    def label(self, image: UInt8[np.ndarray, "H W 3"]) -> list[Labelled]:
+    def run(self, image: UInt8[np.ndarray, "H W 3"]) -> list[RunnerResult]:
         """Labels by every method, in their order."""
         if self._turn == 0:
-            self._label_all(image)
+            self._run_all(image)
         self._turn += 1
-        return self._label_all(image)
+        return self._run_all(image)
 
-    def _label_all(self, image: np.ndarray) -> list[Labelled]:
+    def _run_all(self, image: np.ndarray) -> list[RunnerResult]:
         backbone, height, width = self._model.backbone, *image.shape[:2]
         plan = self._segmenter.plan(height, width)
         with torch.inference_mode(), device_errors():
@@ -113,7 +113,7 @@ class SharedContest:
                 array = labels[0].cpu().numpy()
                 shared = (prepared if rewrites_all_blocks(method) else walked) - start
                 mb = max((value for value in (shared_mb, peak()) if value is not None), default=None)
-                found[place] = Labelled(array, 1e3 * (shared + self._clock() - begin), mb)
+                found[place] = RunnerResult(array, 1e3 * (shared + self._clock() - begin), mb)
         return [found[place] for place in range(count)]
 
     def _clock(self) -> float:

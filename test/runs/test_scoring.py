@@ -1,7 +1,7 @@
 """A run whose answers are known: figures, labelled bag, video and pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
-from ovseg_ros.recordings.answer_messages import make_answer
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
+from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
-from ovseg_ros.recordings.frames import read_frames
-from ovseg_ros.recordings.labelled_bag import LabelledBag
+from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
-from ovseg_ros.recordings.recording import (
+from ovseg_ros.recordings.messages import (
     CONFIDENCE_TOPIC,
     LABEL_INFO_TOPIC,
     LABELS_TOPIC,
     OVERLAY_TOPIC,
     SUMMARY_TOPIC,
     VOCABULARY_TOPIC,
+    prediction_messages,
     read_vocabulary_message,
 )
-from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
-from ovseg_ros.runs.findings import Findings, FindingsBuilder, FrameOutput
-from ovseg_ros.runs.overlay_video import OverlayVideo
+from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.runs.prediction import Prediction
+from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
+from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
 
 IMAGE_TOPIC = "/camera/image/compressed"
@@ -39,20 +40,20 @@ SWITCH = 6
 class Case:
     """A run of twelve frames; `frames` are in order, `labels` by number."""
 
-    frames: list[SentFrame]
+    frames: list[Frame | Prediction]
     vocabularies: list[Vocabulary]
     truth_names: dict[int, str]
     labels: dict[int, np.ndarray]
 
-    def examined(self, *outputs: FrameOutput, pictures: bool = True, follow: bool = False) -> Findings:
+    def scored(self, *sinks: Sink, pictures: bool = True, follow: bool = False) -> RunScores:
         meter = SegmentationAccumulator(self.truth_names)
-        with FindingsBuilder(meter, len(self.labels), outputs, pictures=pictures, follow=follow) as builder:
+        with Scorer(meter, len(self.labels), sinks, pictures=pictures, follow=follow) as scorer:
             for frame in self.frames:
-                if isinstance(frame, AnsweredFrame):
-                    builder.add(frame)
+                if isinstance(frame, Prediction):
+                    scorer.add(frame)
                 else:
-                    builder.add_dropped(frame)
-            return builder.finish()
+                    scorer.add_dropped(frame, frame.number / 5)
+            return scorer.finish()
 
 
 def make_case(folder: Path) -> Case:
@@ -64,40 +65,49 @@ def make_case(folder: Path) -> Case:
         builder.build(["road", "sky", "red box"]),
         builder.build(["street; road", "crate; red box", "dragon"], background=["sky"]),
     ]
-    frames: list[SentFrame] = []
+    frames: list[Frame | Prediction] = []
     said: dict[int, np.ndarray] = {}
-    with Bag(folder / "bag") as bag:
-        names = bag.label_names()
-        for number, source in enumerate(read_frames(bag, IMAGE_TOPIC)):
-            sent = SentFrame(number, number / 5, source)
+    with open_source(folder / "bag") as source:
+        names = dict(source.truth_names)
+        for number, frame in enumerate(source.frames(SelectionConfig())):
+            frame = replace(frame, **held(frame))
             if number in DROPPED:
-                frames.append(sent)
+                frames.append(frame)
                 continue
-            truth = None if source.truth is None else bag.decode_labels(source.truth)
             vocabulary = vocabularies[number >= SWITCH]
             labels = np.ones((48, 64), np.uint8)
-            if truth is not None:
+            if frame.truth is not None:
                 table = np.zeros(256, np.uint8)
                 for truth_id, name in names.items():
                     table[truth_id] = 0 if name in vocabulary.background else vocabulary.by_name(name).id
-                labels = table[truth]
+                labels = table[frame.truth()]
                 labels[:number] = vocabulary.classes[0].id
             said[number] = labels
             confidence = np.full_like(labels, 200)
-            stamp = source.stamp_ns
             frames.append(
-                AnsweredFrame(
-                    **vars(sent),
-                    image=partial(bag.decode_image, source.image),
-                    labels=labels,
-                    confidence=confidence,
-                    vocabulary=vocabulary,
-                    truth=truth,
+                Prediction(
+                    frame,
+                    labels,
+                    confidence,
+                    vocabulary,
                     latency_ms=100.0 + number,
-                    answer=make_answer(labels, confidence, vocabulary, [], 5.0, stamp),
+                    sent_s=number / 5,
+                    messages=partial(
+                        prediction_messages, labels, confidence, vocabulary, [], 5.0, frame.stamp_ns
+                    ),
                 )
             )
     return Case(frames, vocabularies, names, said)
+
+
+def held(frame: Frame) -> dict[str, object]:
+    """The frame's contents without their bag."""
+    image, truth, message = frame.image(), frame.truth and frame.truth(), frame.message()
+    return {
+        "image": lambda: image,
+        "truth": None if truth is None else lambda: truth,
+        "message": lambda: message,
+    }
 
 
 @pytest.fixture
@@ -106,51 +116,50 @@ def case(dataset: Path, tmp_path: Path) -> Case:
 
 
 def test_figures_equal_a_count_by_hand(case: Case) -> None:
-    findings = case.examined()
+    scores = case.scored()
     names = ("road", "sky", "red box")
     hits, unions, right, pixels = dict.fromkeys(names, 0), dict.fromkeys(names, 0), 0, 0
     for frame in case.frames:
-        if not isinstance(frame, AnsweredFrame):
+        if not isinstance(frame, Prediction):
             continue
+        assert frame.frame.truth is not None
+        truth = frame.frame.truth()
         for truth_id, name in enumerate(names, start=1):
             is_background = name in frame.vocabulary.background
             own = 0 if is_background else frame.vocabulary.by_name(name).id
-            counted = frame.truth != 255
-            hits[name] += int(((frame.truth == truth_id) & (frame.labels == own)).sum())
-            unions[name] += int((((frame.truth == truth_id) | (frame.labels == own)) & counted).sum())
-            right += int(((frame.truth == truth_id) & (frame.labels == own)).sum())
-        pixels += int((frame.truth != 255).sum())
-    assert findings.quality is not None
-    assert findings.quality.per_class_iou == {name: hits[name] / unions[name] for name in names}
-    assert findings.quality.pixel_accuracy == right / pixels
+            counted = truth != 255
+            hits[name] += int(((truth == truth_id) & (frame.labels == own)).sum())
+            unions[name] += int((((truth == truth_id) | (frame.labels == own)) & counted).sum())
+            right += int(((truth == truth_id) & (frame.labels == own)).sum())
+        pixels += int((truth != 255).sum())
+    assert scores.quality is not None
+    assert scores.quality.per_class_iou == {name: hits[name] / unions[name] for name in names}
+    assert scores.quality.pixel_accuracy == right / pixels
     mean = sum(hits[name] / unions[name] for name in names) / 3
-    assert findings.quality.miou == pytest.approx(mean, abs=1e-12)
-    assert [(phase.vocabulary.revision, phase.frames) for phase in findings.phases] == [(1, 5), (2, 5)]
+    assert scores.quality.miou == pytest.approx(mean, abs=1e-12)
+    assert [(phase.vocabulary.revision, phase.frames) for phase in scores.phases] == [(1, 5), (2, 5)]
 
 
 def test_dropped_frames_stay_without_figures(case: Case) -> None:
-    findings = case.examined()
-    assert [frame.number for frame in findings.frames if frame.revision is None] == list(DROPPED)
-    assert findings.latencies == [100.0 + number for number in case.labels]
-    assert findings.frames[4].sent_s == 0.8
+    scores = case.scored()
+    assert [frame.number for frame in scores.frames if frame.revision is None] == list(DROPPED)
+    assert scores.latencies == [100.0 + number for number in case.labels]
+    assert scores.frames[4].sent_s == 0.8
 
 
 def test_labels_of_another_size_are_scored_at_the_size_of_the_truth(case: Case) -> None:
     meter = SegmentationAccumulator(case.truth_names)
-    builder = FindingsBuilder(meter, 1)
     frame = case.frames[0]
-    assert isinstance(frame, AnsweredFrame)
-    small = AnsweredFrame(
-        **{**vars(frame), "labels": frame.labels[::2, ::2], "confidence": frame.confidence[::2, ::2]}
-    )
-    scored = builder.score(small)
+    assert isinstance(frame, Prediction)
+    small = replace(frame, labels=frame.labels[::2, ::2], confidence=frame.confidence[::2, ::2])
+    scored = Scorer(meter, 1).score(small)
     assert scored is not None
     assert scored.labels.shape == (48, 64)
     assert np.array_equal(scored.labels, np.kron(small.labels, np.ones((2, 2), np.uint8)))
 
 
 def test_the_labelled_bag_is_in_order_of_time_and_complete(case: Case, tmp_path: Path) -> None:
-    case.examined(LabelledBag(tmp_path / "labelled", IMAGE_TOPIC, COMPRESSED_IMAGE, case.truth_names))
+    case.scored(LabelledBag(tmp_path / "labelled", IMAGE_TOPIC, COMPRESSED_IMAGE, case.truth_names))
     with Bag(tmp_path / "labelled") as bag:
         counts = {topic.name: topic.count for topic in bag.topics}
         times = [message.log_ns for message in bag.messages(list(counts))]
@@ -173,7 +182,7 @@ def test_the_labelled_bag_is_in_order_of_time_and_complete(case: Case, tmp_path:
 
 def test_the_video_shows_the_answered_frames(case: Case, tmp_path: Path) -> None:
     video = OverlayVideo(tmp_path / "overlay.webm", 5.0, case.vocabularies)
-    case.examined(video)
+    case.scored(video)
     capture = cv2.VideoCapture(str(tmp_path / "overlay.webm"))
     frames = []
     while (item := capture.read())[0]:
@@ -186,9 +195,9 @@ def test_the_video_shows_the_answered_frames(case: Case, tmp_path: Path) -> None
 
 
 def test_the_pictures_are_the_best_the_worst_and_those_around_the_change(case: Case) -> None:
-    findings = case.examined()
-    numbers = {picture.figures.number: picture.title for picture in findings.pictures}
-    assert len(numbers) == len(findings.pictures)
+    scores = case.scored()
+    numbers = {picture.score.number: picture.title for picture in scores.pictures}
+    assert len(numbers) == len(scores.pictures)
     assert "last frame in vocabulary 1" in numbers[5]
     assert "first frame in vocabulary 2" in numbers[6]
     assert numbers[0] == numbers[1] == "Among the best"
@@ -200,13 +209,13 @@ def test_without_pictures_outputs_and_following_no_image_is_decoded(case: Case) 
         raise AssertionError("an image was decoded")
 
     case.frames = [
-        AnsweredFrame(**{**vars(frame), "image": fail}) if isinstance(frame, AnsweredFrame) else frame
+        replace(frame, frame=replace(frame.frame, image=fail)) if isinstance(frame, Prediction) else frame
         for frame in case.frames
     ]
-    assert case.examined(pictures=False).pictures == []
+    assert case.scored(pictures=False).pictures == []
     for wish in ({"pictures": True}, {"pictures": False, "follow": True}):
         with pytest.raises(AssertionError, match="decoded"):
-            case.examined(**wish)
+            case.scored(**wish)
 
 
 def test_without_truth_there_are_samples_and_no_figures(
@@ -216,8 +225,8 @@ def test_without_truth_there_are_samples_and_no_figures(
     for file in [*(tmp_path / "dataset" / "labels").iterdir(), tmp_path / "dataset" / "classes.txt"]:
         file.unlink()
     (tmp_path / "dataset" / "labels").rmdir()
-    findings = make_case(tmp_path).examined()
-    assert findings.quality is None
-    assert findings.phases[0].quality is None
-    samples = [picture.figures.number for picture in findings.pictures if picture.title == "Sample"]
+    scores = make_case(tmp_path).scored()
+    assert scores.quality is None
+    assert scores.phases[0].quality is None
+    samples = [picture.score.number for picture in scores.pictures if picture.title == "Sample"]
     assert {0, 11} <= set(samples)

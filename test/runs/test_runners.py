@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ovseg_ros.clipseg import METHODS, Classifier, MethodConfig, ModelConfig, Segmenter, load_model
-from ovseg_ros.runs.contest import SharedContest, WholeContest
+from ovseg_ros.runs.runners import SeparateRunner, SharedRunner
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 NAMES = ("clipseg", "sclip", "gem", "rfclip")
@@ -32,9 +32,9 @@ def images() -> list[np.ndarray]:
 def test_whole_contest_gives_each_methods_own_labels(
     segmenters: list[Segmenter], classifier: Classifier, images: list[np.ndarray]
 ) -> None:
-    contest = WholeContest(segmenters, classifier)
+    runner = SeparateRunner(segmenters, classifier)
     for image in images:
-        found = contest.label(image)
+        found = runner.run(image)
         for segmenter, labelled in zip(segmenters, found, strict=True):
             np.testing.assert_array_equal(labelled.labels, segmenter.segment(image, classifier).labels)
             assert labelled.ms > 0
@@ -55,9 +55,9 @@ def test_methods_take_turns(
         return whole(self, *arguments, **settings)
 
     monkeypatch.setattr(Segmenter, "segment", noted)
-    contest = WholeContest(segmenters, classifier)
+    runner = SeparateRunner(segmenters, classifier)
     for image in images:
-        contest.label(image)
+        runner.run(image)
     passes = [order[start : start + 4] for start in range(0, len(order), 4)]
     a, b, c, d = NAMES
     assert passes == [[a, b, c, d], [a, b, c, d], [b, c, d, a], [c, d, a, b]]  # the first is to get warm
@@ -66,9 +66,9 @@ def test_methods_take_turns(
 def test_shared_contest_gives_the_same_labels(
     segmenters: list[Segmenter], classifier: Classifier, images: list[np.ndarray]
 ) -> None:
-    contest = SharedContest(segmenters[1], [METHODS[name] for name in NAMES], classifier)
+    runner = SharedRunner(segmenters[1], [METHODS[name] for name in NAMES], classifier)
     for image in images:
-        found = contest.label(image)
+        found = runner.run(image)
         for segmenter, labelled in zip(segmenters, found, strict=True):
             expected = segmenter.segment(image, classifier).labels
             assert (labelled.labels == expected).mean() > 0.999  # on ties a bit of rounding decides
@@ -90,9 +90,9 @@ def test_shared_blocks_run_once_and_count_for_every_row(
 
     monkeypatch.setattr(backbone, "blocks", counted)
     now = iter(range(1000))
-    monkeypatch.setattr("ovseg_ros.runs.contest.time.perf_counter", lambda: float(next(now)))
-    contest = SharedContest(segmenters[0], [METHODS["sclip"], METHODS["rfclip"]], classifier)
-    found = contest.label(images[0])
+    monkeypatch.setattr("ovseg_ros.runs.runners.time.perf_counter", lambda: float(next(now)))
+    runner = SharedRunner(segmenters[0], [METHODS["sclip"], METHODS["rfclip"]], classifier)
+    found = runner.run(images[0])
     assert len(calls) == 2  # once to get warm
     # By the clock that ticks at each look: start, prepared, walked; then begin and end of each method.
     assert [labelled.ms for labelled in found] == [3000.0, 2000.0]

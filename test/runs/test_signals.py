@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ovseg_ros.runs import surroundings
-from ovseg_ros.runs.surroundings import Interruption, graph_of_our_own, terminated_as_interrupted
+from ovseg_ros.runs import signals
+from ovseg_ros.runs.signals import Interruption, graph_of_our_own, terminated_as_interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_the_first_ctrl_c_is_a_wish() -> None:
 
 
 def test_a_later_ctrl_c_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "_SAME_WISH", -1.0)
+    monkeypatch.setattr(signals, "_SAME_SIGNAL", -1.0)
     with Interruption():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):

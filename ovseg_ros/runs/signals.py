@@ -1,4 +1,4 @@
-"""The program around a run: signals that end it, and the graph that it runs on."""
+"""The process of a run: signals that end it, and the ROS domain that it runs in."""
 
 import os
 import signal
@@ -9,20 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_SAME_WISH = 2.0
+_SAME_SIGNAL = 2.0
 """Seconds within which a second SIGINT is the first one again: a launch file passes on what the terminal has
 sent already."""
 
 
 class Interruption:
-    """Turns the first Ctrl-C within a `with` block into a wish that a run looks at, so that it can end in
+    """Turns the first Ctrl-C within a `with` block into a flag that a run looks at, so that it can end in
     order and give what it has. A later one raises KeyboardInterrupt as usual.
 
     Outside the main thread, where no signal arrives, it does nothing.
+
+    Attributes:
+        requested: whether the user wants an end.
     """
 
     def __init__(self) -> None:
-        self._asked_at: float | None = None
+        self.requested = False
+        self._requested_at = 0.0
         self._before: Any = None
         self._is_main = threading.current_thread() is threading.main_thread()
 
@@ -35,16 +39,11 @@ class Interruption:
         if self._is_main:
             signal.signal(signal.SIGINT, self._before)
 
-    @property
-    def requested(self) -> bool:
-        """Whether the user wants an end."""
-        return self._asked_at is not None
-
     def _on_signal(self, *_: object) -> None:
         now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at = now
-        elif now > self._asked_at + _SAME_WISH:
+        if not self.requested:
+            self.requested, self._requested_at = True, now
+        elif now > self._requested_at + _SAME_SIGNAL:
             raise KeyboardInterrupt
 
 
