@@ -173,7 +173,7 @@ def _print(results: dict[str, MethodScore], zero_shot: ZeroShot, split: str, fra
     )
     table = Table("method", title=title)
     table.add_column("mIoU", justify="right")
-    table.add_column("right pixels", justify="right")
+    table.add_column("pixel accuracy", justify="right")
     for name, result in results.items():
         table.add_row(name, f"{result.mean_iou:.1f}", f"{result.pixel_accuracy:.1f} %")
     console.out.print(table)

@@ -101,7 +101,7 @@ real world: on a robot use ViT-B/16 or larger.
 | Loss | symmetric contrastive loss on whole crops and captions; no pixel label, box or mask |
 | Training | from random weights, {trainer.step} of {config.steps} steps of {config.batch} crops |
 | Time | {minutes:.0f} min on {trainer.device.type} |
-| CERA | {tuning}, chosen on validation scenes; `method.name: clipseg` takes them by itself |
+| CERA | {tuning}, chosen on validation scenes; `method.name: clipseg` uses them automatically |
 
 It knows these kinds: {kinds}.
 Colours: {", ".join(COLORS)}; and a few materials (wooden, brick, tile, stone).
