@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,9 +73,7 @@ def test_the_graph_and_a_bag_are_given_the_same(build: Build, kind: str) -> None
     pytest.importorskip(f"{package}.msg", reason=f"{package} is not installed")
     from rclpy.serialization import serialize_message
 
-    def make(kind: str, **fields: Any) -> Any:
-        package, _, name = kind.split("/")
-        return getattr(import_module(f"{package}.msg"), name)(**fields)
+    from ovseg_ros.node.messages import make_message as make
 
     stamp = make("builtin_interfaces/msg/Time", sec=7, nanosec=9)
     published = build(make, make("std_msgs/msg/Header", stamp=stamp, frame_id="camera"))

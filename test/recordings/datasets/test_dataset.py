@@ -9,10 +9,17 @@ import pytest
 from PIL import Image
 
 from ovseg_ros.recordings.bag import Bag, BagError
+from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.datasets.layouts import open_dataset
-from ovseg_ros.recordings.frames import read_frames
+from ovseg_ros.recordings.frame import Frame
+from ovseg_ros.recordings.sources import open_source
+
+
+def read_bag(path: Path) -> list[Frame]:
+    with open_source(path) as source:
+        return list(source.frames(SelectionConfig()))
 
 
 def test_compressed_images_are_the_files_own_bytes(dataset: Path, tmp_path: Path) -> None:
@@ -32,11 +39,11 @@ def test_raw_images_and_labels_come_back(tmp_path: Path, make_dataset: Callable)
         3,
         ("road", "sky", "red box"),
     )
+    frames = read_bag(tmp_path / "bag")
+    truths = [frame.truth() for frame in frames if frame.truth]
+    images = [frame.image() for frame in frames]
     with Bag(tmp_path / "bag") as bag:
-        frames = list(read_frames(bag, bag.image_topic().name))
-        truths = [bag.decode_labels(frame.truth) for frame in frames if frame.truth]
         assert bag.label_names() == {1: "road", 2: "sky", 3: "red box"}
-        images = [bag.decode_image(frame.image) for frame in frames]
     for truth, values in zip(truths, labels, strict=True):
         assert np.array_equal(truth == 255, values == 255)
         assert np.array_equal(truth[values != 255], values[values != 255] + 1)
@@ -50,8 +57,7 @@ def test_frames_without_labels_go_without_truth_and_are_counted(dataset: Path, t
     (dataset / "labels" / "frame3.png").unlink()
     summary = make_bag(dataset, tmp_path / "bag")
     assert (summary.frames, summary.labelled) == (12, 11)
-    with Bag(tmp_path / "bag") as bag:
-        frames = list(read_frames(bag, "/camera/image/compressed"))
+    frames = read_bag(tmp_path / "bag")
     assert [index for index, frame in enumerate(frames, start=1) if frame.truth is None] == [3]
 
 
