@@ -7,7 +7,7 @@ name of an option in a group is `group.option`, as ROS 2 parameters have it.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
@@ -139,19 +139,19 @@ def from_values(kind: type[ConfigT], values: Mapping[str, object]) -> ConfigT:
     Raises:
         ConfigError: a value of the wrong type or outside its range.
     """
-    checked = {
-        name: entry.checked(values[name]) for name, entry in options_of(kind).items() if name in values
-    }
-    parts: dict[str, object] = {}
-    for entry in fields(kind):  # type: ignore[arg-type]
-        if entry.default_factory is MISSING:
-            if entry.name in checked:
-                parts[entry.name] = checked[entry.name]
-            continue
-        prefix = f"{entry.name}."
-        own = {name.removeprefix(prefix): v for name, v in checked.items() if name.startswith(prefix)}
-        parts[entry.name] = cast(type, entry.default_factory)(**own)
-    return kind(**parts)
+    return changed(kind(), values)
+
+
+def changed(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
+    """A configuration with other values, by full name; other names are ignored. Raises as `from_values`."""
+    groups: dict[str, dict[str, Value]] = {}
+    for name, entry in options_of(type(config)).items():
+        if name in values:
+            group, _, short = name.rpartition(".")
+            groups.setdefault(group, {})[short] = entry.checked(values[name])
+    own: dict[str, object] = {**groups.pop("", {})}
+    own |= {group: replace(getattr(config, group), **given) for group, given in groups.items()}
+    return replace(config, **own)  # type: ignore[type-var]
 
 
 def values_of(config: object) -> dict[str, Value]:

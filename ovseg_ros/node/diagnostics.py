@@ -12,6 +12,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ovseg_ros.node.camera import image_topic
 from ovseg_ros.node.lifecycle import NodePhase, NodeState
+from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.statistics import Percentiles, Snapshot
 
 PERIOD = 1.0
@@ -65,21 +66,26 @@ def make_reports(node: Node, state: NodeState) -> list[CameraReport]:
             shortage=segmenter.shortage,
             failure=pipeline.failure or state.failure,
         )
-    topics = {name: image_topic(node, settings.input.transport, name) for name in settings.camera_names}
-    reports = [
-        replace(common, camera=name, image_topic=topic, publishers=node.count_publishers(topic))
-        for name, topic in topics.items()
-    ]
-    for place, camera in enumerate(pipeline.cameras if pipeline is not None else ()):
+    if pipeline is None:
+        return [_with_topic(node, settings, replace(common, camera=name)) for name in settings.camera_names]
+    reports = []
+    for camera in pipeline.cameras:
         received, dropped = camera.slot.counts
-        reports[place] = replace(
-            reports[place],
+        report = replace(
+            common,
+            camera=camera.name,
             frames=camera.statistics.snapshot(),
             received=received,
             dropped=dropped,
             qos_mismatches=dict(camera.qos_mismatches),
         )
+        reports.append(_with_topic(node, settings, report))
     return reports
+
+
+def _with_topic(node: Node, settings: Settings, report: CameraReport) -> CameraReport:
+    topic = image_topic(node, settings.input.transport, report.camera)
+    return replace(report, image_topic=topic, publishers=node.count_publishers(topic))
 
 
 def judge(report: CameraReport) -> tuple[bytes, str]:

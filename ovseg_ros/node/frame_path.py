@@ -12,8 +12,7 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.camera import CameraInput
 from ovseg_ros.node.depth import DepthMatch, stamp_of
-from ovseg_ros.node.frames import ArrivedFrame, FrameSetup, LabelledFrame
-from ovseg_ros.node.messages import VocabularySnapshot
+from ovseg_ros.node.frames import ArrivedFrame, FrameSetup, LabelledFrame, VocabularySnapshot
 from ovseg_ros.node.outputs import VocabularyOutputs
 from ovseg_ros.node.statistics import STAMP_WARNINGS
 from ovseg_ros.node.throttle import Throttle

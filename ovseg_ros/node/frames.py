@@ -11,12 +11,15 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from ovseg_ros import msg
 from ovseg_ros.clipseg.config import OutputConfig
 from ovseg_ros.node.depth import DepthMatch
-from ovseg_ros.node.messages import VocabularySnapshot
 from ovseg_ros.node.settings import InputConfig
+from ovseg_ros.vocabulary import Vocabulary
 
-if TYPE_CHECKING:  # they import torch, which the node does in *configure*
+if TYPE_CHECKING:  # torch is imported in *configure*, and vision_msgs is not everywhere
+    from vision_msgs.msg import LabelInfo
+
     from ovseg_ros.clipseg import Segmentation
     from ovseg_ros.node.engine import PreparedSegmenter
 
@@ -27,6 +30,18 @@ class ArrivedFrame:
 
     message: Image | CompressedImage
     arrived: float
+
+
+@dataclass(frozen=True)
+class VocabularySnapshot:
+    """A vocabulary with the messages that tell of it, made once.
+
+    `message.header.stamp` is when it came into force, 0 before. `label_info` is None without vision_msgs.
+    """
+
+    vocabulary: Vocabulary
+    message: msg.Vocabulary
+    label_info: "LabelInfo | None"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
 """What goes out: for each frame of a camera, while somebody subscribes, and the latched vocabulary."""
 
 import threading
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -15,10 +19,10 @@ from ovseg_ros.images.codec import ImageError, fill_image
 from ovseg_ros.images.drawing import overlay
 from ovseg_ros.node.camera_info import scale_camera_info
 from ovseg_ros.node.depth import stamp_of
-from ovseg_ros.node.frames import LabelledFrame
-from ovseg_ros.node.messages import VocabularySnapshot, summary_message
+from ovseg_ros.node.frames import LabelledFrame, VocabularySnapshot
 from ovseg_ros.node.point_cloud import points_message
 from ovseg_ros.node.statistics import latency
+from ovseg_ros.recordings import messages
 from ovseg_ros.vocabulary import Vocabulary
 
 OUTPUT_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -123,7 +127,17 @@ class CameraOutputs:
             if _subscribed(publisher):
                 self._send_image(publisher, segmentation.class_confidence(class_id), "mono8", header)
         if _subscribed(self._summary):
-            self._summary.publish(summary_message(segmentation, header, age, self._class_topics))
+            summary = messages.summary_message(
+                make_message,
+                header,
+                segmentation.vocabulary,
+                segmentation.summary(),
+                self._class_topics,
+                unlabelled_share=segmentation.unlabelled_share,
+                inference_ms=segmentation.inference_ms,
+                latency_ms=1e3 * age,
+            )
+            self._summary.publish(summary)
         if _subscribed(self._overlay):
             alpha = frame.setup.output.overlay_alpha
             pixels = overlay(frame.image, segmentation.labels, segmentation.vocabulary, alpha=alpha)
@@ -228,3 +242,28 @@ class VocabularyOutputs:
 
 def _subscribed(publisher: Publisher) -> bool:
     return bool(publisher.get_subscription_count() > 0)
+
+
+def vocabulary_snapshot(
+    node: Node, vocabulary: Vocabulary, cameras: Sequence[str], stamp: Time | None = None
+) -> VocabularySnapshot:
+    """The messages of a vocabulary that came into force at `stamp`, or did not yet.
+
+    One message serves all cameras: where these have names, each has its own topics behind its own prefix.
+    """
+    paths = [f"confidence/{cls.slug}" for cls in vocabulary.classes]
+    topics = paths if any(cameras) else [node.resolve_topic_name(f"~/{path}") for path in paths]
+    header = Header(stamp=stamp or Time())
+    message = messages.vocabulary_message(make_message, vocabulary, header, topics)
+    names = messages.label_names(vocabulary)
+    try:
+        info = messages.label_info_message(make_message, names, header, vocabulary.threshold)
+    except ImportError:
+        info = None
+    return VocabularySnapshot(vocabulary, message, info)
+
+
+def make_message(kind: str, **fields: object) -> Any:
+    """A message of a kind such as "std_msgs/msg/Header"; fields that are not given are empty."""
+    package, _, name = kind.split("/")
+    return getattr(import_module(f"{package}.msg"), name)(**fields)

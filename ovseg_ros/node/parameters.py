@@ -7,7 +7,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ovseg_ros.config import ConfigError, Option, Value, from_values, options_of, values_of
+from ovseg_ros.config import ConfigError, Option, Value, changed, from_values, options_of, values_of
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.lifecycle import NodePhase, NodeState
 from ovseg_ros.node.settings import Settings
@@ -83,7 +83,7 @@ class Parameters:
 
     def _changed(self, parameters: Sequence[Parameter]) -> Settings:
         ours = {p.name: p.value for p in parameters if p.name in OPTIONS}
-        return from_values(Settings, values_of(self._state.settings) | ours)
+        return changed(self._state.settings, ours)
 
     def _check(self, new: Settings) -> None:
         """Raise an OvsegError over settings that cannot be, or cannot come now."""

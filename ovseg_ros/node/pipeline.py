@@ -15,10 +15,9 @@ from rclpy.task import Future
 from ovseg_ros.clipseg.config import MethodConfig
 from ovseg_ros.node.camera import CameraInput
 from ovseg_ros.node.frame_path import DecodedFrame, FramePath
-from ovseg_ros.node.frames import ArrivedFrame, FrameSetup, LabelledFrame
+from ovseg_ros.node.frames import ArrivedFrame, FrameSetup, LabelledFrame, VocabularySnapshot
 from ovseg_ros.node.locate import LocateError, LocateQuery, LocateResult, locate_in
-from ovseg_ros.node.messages import VocabularySnapshot, vocabulary_snapshot
-from ovseg_ros.node.outputs import VocabularyOutputs
+from ovseg_ros.node.outputs import VocabularyOutputs, vocabulary_snapshot
 from ovseg_ros.node.settings import InputConfig, Settings
 from ovseg_ros.node.vocabulary_state import VocabularyState
 from ovseg_ros.node.worker import Cancelled, FrameWorker, SerialQueue

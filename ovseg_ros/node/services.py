@@ -10,7 +10,7 @@ from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.lifecycle import NodePhase, NodeState
 from ovseg_ros.node.locate import LocateError, LocateQuery, chosen_cameras, parse_texts
-from ovseg_ros.node.messages import vocabulary_snapshot
+from ovseg_ros.node.outputs import vocabulary_snapshot
 from ovseg_ros.node.parameters import Parameters
 from ovseg_ros.vocabulary import Vocabulary
 

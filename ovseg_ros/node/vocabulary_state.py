@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 
 from ovseg_ros.config import Value
-from ovseg_ros.node.messages import VocabularySnapshot
+from ovseg_ros.node.frames import VocabularySnapshot
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder, VocabularyError, build_vocabulary
 from ovseg_ros.vocabulary.config import VocabularyConfig
 

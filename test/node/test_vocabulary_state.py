@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("builtin_interfaces", reason="ROS 2 is not installed")
+pytest.importorskip("sensor_msgs", reason="ROS 2 is not installed")
 
-from ovseg_ros.node.messages import VocabularySnapshot
+from ovseg_ros.node.frames import VocabularySnapshot
 from ovseg_ros.node.vocabulary_state import VocabularyState, as_parameters
 from ovseg_ros.vocabulary import Vocabulary, VocabularyError
 from ovseg_ros.vocabulary.config import VocabularyConfig

@@ -26,12 +26,14 @@ from std_msgs.msg import Header
 
 from ovseg_ros.images.codec import fill_image
 from ovseg_ros.msg import SegmentationSummary
+from ovseg_ros.node.camera import image_topic
 from ovseg_ros.node.pipeline import Pipeline
 from ovseg_ros.node.process import spin
 from ovseg_ros.node.segmenter_node import SegmenterNode
 from ovseg_ros.srv import GetVocabulary, SetVocabulary
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
+"""Seconds; machines that are slow and busy take many times what an idle one does."""
 LATCHED = QoSProfile(
     depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -292,6 +294,18 @@ class Segmenter(Spinning):
     def phase(self) -> str:
         return self.node.state.phase.name.lower()
 
+    def rest(self) -> None:
+        """Wait until nothing of what was sent before is on its way, and nobody around the node is left."""
+        cameras, worker = self.pipeline.cameras, self.pipeline._worker
+        topics = [image_topic(self.node, self.node.state.settings.input.transport, c.name) for c in cameras]
+        until_true(lambda: not any(map(self.node.count_publishers, topics)), "the end of all publishers")
+        until_true(lambda: not any(c.outputs.wanted() for c in cameras), "the end of all subscribers")
+        self.on_executor(lambda: None)
+        until_true(lambda: not any(camera.slot.waiting for camera in cameras), "the end of all frames")
+        # A setup is taken up between two rounds, so the round that was under way is over then.
+        worker.offer(self.pipeline.setup)
+        until_true(lambda: worker._offered is None, "the end of the round")
+
 
 @pytest.fixture(scope="session")
 def _ros() -> Iterator[None]:
@@ -346,6 +360,13 @@ def segmenter(start_segmenter: Callable[..., Segmenter]) -> Iterator[Segmenter]:
     shared = start_segmenter()
     yield shared
     shared.stop()
+
+
+@pytest.fixture(autouse=True)
+def _at_rest(request: pytest.FixtureRequest) -> None:
+    """A node that tests share begins each of them with nothing left of the one before."""
+    if "segmenter" in request.fixturenames:
+        request.getfixturevalue("segmenter").rest()
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """Parameters over the graph: described, refused with a reason, applied between two frames."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.parameter import Parameter
 
+from ovseg_ros.clipseg import Segmenter
 from ovseg_ros.node.parameters import OPTIONS
-
-CONFIG = Path(__file__).resolve().parents[3] / "config" / "segment.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -42,17 +41,6 @@ def test_every_parameter_is_described(segmenter: Any, probe: Any) -> None:
     assert by_name["output.overlay_alpha"].floating_point_range[0].to_value == 1.0
     assert "raw, compressed" in by_name["input.transport"].additional_constraints
     assert "unconfigured" in by_name["model.device"].additional_constraints
-
-
-def test_the_shipped_file_shows_every_parameter_with_its_default() -> None:
-    content = yaml.safe_load(CONFIG.read_text())
-    (sections,) = content.values()
-    shown: dict[str, Any] = {}
-    for name, value in sections["ros__parameters"].items():
-        shown |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-    assert {name: OPTIONS[name].checked(value) for name, value in shown.items()} == {
-        name: entry.default for name, entry in OPTIONS.items()
-    }
 
 
 @pytest.mark.parametrize(
@@ -144,6 +132,28 @@ def test_the_method_changes_between_two_frames(segmenter: Any, probe: Any, label
     probe.feed(lambda: segmenter.node.state.settings.method.name == "maskclip", "another method")
     assert probe.get_vocabulary().revision == before, "the words are the same ones"
     assert probe.set_parameters({"output.size": "input", "method.name": "clipseg"}).successful
+
+
+def test_no_segmenter_is_made_on_the_executor_thread(
+    segmenter: Any, probe: Any, wait_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer than the services may wait; a change that is refused has its reason all the same."""
+    made: list[str] = []
+    original = Segmenter.__init__
+
+    def spy(self: Segmenter, *args: Any, **options: Any) -> None:
+        made.append(threading.current_thread().name)
+        original(self, *args, **options)
+
+    monkeypatch.setattr(Segmenter, "__init__", spy)
+    refused = probe.set_parameters({"method.window_stride": 64})
+    assert not refused.successful
+    assert "window stride is 64" in refused.reason
+    assert not made
+    assert probe.set_parameters({"method.gamma": 2.0}).successful
+    wait_for(lambda: made, "the segmenter of the changed method")
+    assert made == ["vocabulary"]
+    assert probe.set_parameters({"method.gamma": 0.0}).successful
 
 
 def test_an_empty_list_of_no_type_empties_the_background(

@@ -7,7 +7,7 @@ pytest.importorskip("std_msgs", reason="ROS 2 is not installed")
 
 from builtin_interfaces.msg import Time
 
-from ovseg_ros.node.messages import vocabulary_snapshot
+from ovseg_ros.node.outputs import vocabulary_snapshot
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 STAMP = Time(sec=7)
