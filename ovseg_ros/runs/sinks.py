@@ -16,8 +16,8 @@ from ovseg_ros.recordings.message_types import (
     LABEL_INFO,
     SUMMARY,
     VOCABULARY,
+    compressed_message,
     image_message,
-    make_header,
     message_types,
 )
 from ovseg_ros.recordings.messages import (
@@ -182,9 +182,7 @@ class LabelledBag:
         for topic, data in (prediction.messages() if prediction.messages else {}).items():
             self._write(topic, data, frame.log_ns)
         jpeg = cv2.imencode(".jpg", cv2.cvtColor(colored, cv2.COLOR_RGB2BGR))[1].reshape(-1)
-        message = message_types().types[COMPRESSED_IMAGE](
-            header=make_header(frame.stamp_ns), format="rgb8; jpeg compressed bgr8", data=jpeg
-        )
+        message = compressed_message("rgb8; jpeg compressed bgr8", jpeg, frame.stamp_ns)
         self._write_message(OVERLAY_TOPIC, message, frame.log_ns)
 
     def _write_truth_names(self, frame: Frame) -> None:

@@ -63,7 +63,12 @@ def make_case(folder: Path) -> Case:
     builder = VocabularyBuilder()
     vocabularies = [
         builder.build(["road", "sky", "red box"]),
-        builder.build(["street; road", "crate; red box", "dragon"], background=["sky"]),
+        builder.build(
+            ["street; road", "crate; red box", "dragon"],
+            background=["sky"],
+            costs={"crate": 254, "dragon": 200},
+            default_cost=7,
+        ),
     ]
     frames: list[Frame | Prediction] = []
     said: dict[int, np.ndarray] = {}
@@ -174,6 +179,8 @@ def test_the_labelled_bag_is_in_order_of_time_and_complete(case: Case, tmp_path:
     assert counts[VOCABULARY_TOPIC] == counts[LABEL_INFO_TOPIC] == 2
     assert [(w.revision, w.background) for w in words] == [(1, ()), (2, ("sky",))]
     assert [c.prompts for c in words[1].classes] == [c.prompts for c in case.vocabularies[1].classes]
+    assert [(w.has_costs, w.default_cost) for w in words] == [(False, 0), (True, 7)]
+    assert [words[1].cost_of(c) for c in words[1].classes] == [7, 254, 200]
     assert revisions == [1 + (number >= SWITCH) for number in case.labels]
     assert names == {1: "road", 2: "sky", 3: "red box"}
     assert second[case.vocabularies[1].by_name("crate").id] == "crate"
