@@ -1,11 +1,11 @@
-"""The usual way of open-vocabulary CLIP segmentation, to be measured beside the engine."""
+"""Open-vocabulary CLIP segmentation as published evaluations run it, to be timed next to the engine."""
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg import Classifier, ClipModel, Method
+from ovseg_ros.clipseg import Classifier, ClipModel, Segmenter
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.clipseg.resolution import plan_resolution, plan_windows
 from ovseg_ros.clipseg.runtime import device_errors
@@ -22,16 +22,14 @@ class Reference:
 
     Args:
         model: a CLIP that was loaded with ``packed=False``.
-        method: what the last block does.
-        short_side: pixels of the image's short side as the model sees it.
-        scale: factor on the cosines.
+        segmenter: the engine; its method, short side and scale are taken.
     """
 
-    def __init__(self, model: ClipModel, method: Method, short_side: int, scale: float) -> None:
+    def __init__(self, model: ClipModel, segmenter: Segmenter) -> None:
         self._model = model
-        self._method = method
-        self._short_side = short_side
-        self._scale = scale
+        self._method = segmenter.method
+        self._short_side = segmenter.short_side
+        self._scale = segmenter.logit_scale
         self._mean = torch.tensor(model.mean, device=model.device).view(3, 1, 1) * 255
         self._std = torch.tensor(model.std, device=model.device).view(3, 1, 1) * 255
 

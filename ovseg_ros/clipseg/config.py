@@ -110,6 +110,11 @@ class MethodConfig:
     )
 
     @property
+    def stride(self) -> int:
+        """Pixels from one window to the next."""
+        return self.window_stride or self.window // 2
+
+    @property
     def numbers(self) -> dict[str, float]:
         """Those of gamma, beta, lam and alpha that are given."""
         given = {"beta": self.beta, "lam": self.lam, "alpha": self.alpha}

@@ -74,7 +74,7 @@ class Segmenter:
     @property
     def description(self) -> dict[str, str]:
         """What runs here, for humans."""
-        window, stride = self.config.window, self.config.window_stride
+        config = self.config
         device = str(self.model.device)
         if self.model.device.type == "cuda":
             device += f" ({torch.cuda.get_device_name(self.model.device)})"
@@ -84,7 +84,7 @@ class Segmenter:
             "device": device,
             "precision": str(self.model.dtype).removeprefix("torch."),
             "short_side": str(self.short_side),
-            **({"windows": f"{window} at stride {stride or window // 2}"} if window else {}),
+            **({"windows": f"{config.window} at stride {config.stride}"} if config.window else {}),
         }
 
     def cached(self, vocabulary: Vocabulary) -> bool:
@@ -216,8 +216,7 @@ class Segmenter:
         window = self.config.window
         if not window:
             return extract(pixels)
-        stride = self.config.window_stride or window // 2
-        windows = plan_windows(backbone.grid(pixels), backbone.patch, window, stride)
+        windows = plan_windows(backbone.grid(pixels), backbone.patch, window, self.config.stride)
         return windowed_features(extract, pixels, backbone.patch, windows)
 
     def smaller(self) -> "Segmenter | None":

@@ -15,14 +15,14 @@ CYCLES = 4
 
 
 @dataclass(frozen=True)
-class Swap:
+class VocabularySwap:
     """Medians over frames, in ms.
 
     Attributes:
         frame_ms: of frames with one vocabulary.
         cached_ms: of frames that each have another vocabulary than the one before, both known.
-        uncached_ms: of frames while new words go through the text tower beside them.
-        uncached_s: how long three new words took beside the frames, in seconds.
+        uncached_ms: of frames while new words go through the text tower in the background.
+        uncached_s: how long three new words took in the background, in seconds.
     """
 
     frame_ms: float
@@ -31,7 +31,7 @@ class Swap:
     uncached_s: float
 
 
-def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames: int) -> Swap:
+def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames: int) -> VocabularySwap:
     """Run `frames` frames of each kind, and of the last kind at least as many as new words take."""
     builder = VocabularyBuilder()
     known = [segmenter.encode(builder.build(words)) for words in (["floor", "wall"], ["cup", "desk", "lamp"])]
@@ -44,7 +44,7 @@ def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames
             found.append(1e3 * (time.perf_counter() - start))
         return found
 
-    def beside_new_words() -> list[float]:
+    def with_new_words() -> list[float]:
         # Words that no cache on disk knows, however often this runs.
         words = [f"thing {number} of {time.time_ns()}" for number in range(3)]
         encoding = pool.submit(segmenter.encode, builder.build(words), in_background=True)
@@ -57,7 +57,7 @@ def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames
 
     alone: list[float] = []
     cached: list[float] = []
-    beside: list[float] = []
+    meanwhile: list[float] = []
     took: list[float] = []
     part = max(1, frames // CYCLES)
     times(2)
@@ -65,5 +65,5 @@ def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames
         for _ in range(CYCLES):
             alone += times(part)
             cached += times(part, alternating=True)
-            beside += beside_new_words()
-    return Swap(*(float(np.median(found)) for found in (alone, cached, beside, took)))
+            meanwhile += with_new_words()
+    return VocabularySwap(*(float(np.median(found)) for found in (alone, cached, meanwhile, took)))

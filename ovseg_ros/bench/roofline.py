@@ -1,4 +1,4 @@
-"""What the machine's own rates would allow: no program of the same arithmetic is faster."""
+"""The roofline: what the machine's own rates allow. No program of the same arithmetic is faster."""
 
 import time
 from collections.abc import Callable
@@ -30,8 +30,8 @@ class Rates:
     flops: float
     bytes: float
 
-    def floor_ms(self, flops: float, moved: float) -> float:
-        """Time of so many operations and so many bytes, one after the other."""
+    def bound_ms(self, flops: float, moved: float) -> float:
+        """Time of the operations and then of the bytes that are moved."""
         return 1e3 * (flops / self.flops + moved / self.bytes)
 
 
@@ -56,7 +56,7 @@ def pass_flops(
 ) -> float:
     """Operations in the matrix products of one image's whole pass, with the last block by the method's rule.
 
-    Of a rule that goes other ways than one last block (gem, scclip, rfclip), a lower bound.
+    A lower bound for a rule that spans several blocks (gem, scclip, rfclip).
     """
     tokens, width = grid[0] * grid[1] + 1, backbone.width
     embed = 2 * tokens * 3 * backbone.patch[0] * backbone.patch[1] * width
