@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ["bench", "clipseg"]
+PACKAGES = ["bench", "clipseg", "images"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -28,7 +28,7 @@ def test_every_public_name_is_found(package: str) -> None:
         module.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["ovseg_ros.clipseg.config", "ovseg_ros.bench.config"])
+@pytest.mark.parametrize("module", ["ovseg_ros.clipseg.config", "ovseg_ros.bench.config", "ovseg_ros.images"])
 def test_configurations_need_no_torch(module: str) -> None:
     program = f"import sys, {module}; print('torch' in sys.modules, 'cv2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

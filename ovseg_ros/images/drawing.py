@@ -5,9 +5,7 @@ All images are uint8 RGB, [H, W, 3]; labels are uint8 class ids, [h, w]. numpy a
 
 import math
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -18,22 +16,6 @@ _STRIP_COLOR = (30, 30, 30)
 _TEXT_COLOR = (235, 235, 235)
 _FRAME_COLOR = (150, 150, 150)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-
-class ClassShare(Protocol):
-    """What a legend needs to know of a class: its id and its share of the pixels (0..1)."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def share(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class _Share:
-    id: int
-    share: float
 
 
 def colorize(labels: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
@@ -77,7 +59,7 @@ def overlay(image: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary, alpha
 
 def legend(
     vocabulary: Vocabulary,
-    stats: Iterable[ClassShare] | None = None,
+    shares: Mapping[int, float] | None = None,
     *,
     width: int = 640,
     text_height: int = 14,
@@ -88,19 +70,19 @@ def legend(
 
     Args:
         vocabulary: the classes.
-        stats: the classes to show with their share of the pixels, for example `Segmentation.summary()`;
-            those with a share of 0 are left out, the rest is sorted by share. Ids 0 (background) and 255
-            (unlabelled) may be among them. None shows all classes of the vocabulary without shares.
+        shares: ids of the classes to show with their share of the pixels (0..1); those with a share of 0 are
+            left out, the rest is sorted by share. Ids 0 (background) and 255 (unlabelled) may be among them.
+            None shows all classes of the vocabulary without shares.
         width: width of the strip in pixels, at least 1.
         text_height: height of a capital letter in pixels.
         max_entries: with more classes than this, the smallest ones become one "+k more".
         rows: number of rows to make room for; None fits the entries.
     """
-    if stats is None:
+    if shares is None:
         entries = [(cls.id, "") for cls in vocabulary.classes]
     else:
-        seen = sorted((item for item in stats if item.share > 0), key=lambda item: (-item.share, item.id))
-        entries = [(item.id, _percent(item.share)) for item in seen]
+        by_share = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+        entries = [(class_id, _percent(share)) for class_id, share in by_share if share > 0]
     cell_width, columns = _grid(vocabulary, width, text_height)
     max_entries = min(max_entries, rows * columns) if rows else max_entries
     shown = entries if len(entries) <= max_entries else entries[: max(max_entries - 1, 0)]
@@ -134,7 +116,7 @@ def with_legend(
 ) -> np.ndarray:
     """An image with a legend strip of the classes in its labels, the largest first.
 
-    The strip stands under the image; beside it where the image is upright. An image narrower than a legend
+    The strip is below the image, or to the right of an upright one. An image narrower than a legend
     entry is set in a wider picture. Text grows with the image.
 
     Args:
@@ -151,7 +133,7 @@ def with_legend(
     """
     _check(image, labels)
     counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
-    stats = [_Share(int(class_id), counts[class_id] / labels.size) for class_id in np.flatnonzero(counts)]
+    shares = {int(class_id): counts[class_id] / labels.size for class_id in np.flatnonzero(counts)}
     height, width = image.shape[:2]
     text_height = int(np.clip(round(math.sqrt(height * width) / 45), 9, 60))
     entry_width = _entry_width(vocabulary, text_height) + _padding(text_height)
@@ -165,7 +147,7 @@ def with_legend(
         columns = _grid(vocabulary, strip_width, text_height)[1]
         rows = math.ceil(min(len(vocabulary.classes) + 2, max_entries) / columns)
     strip = legend(
-        vocabulary, stats, width=strip_width, text_height=text_height, max_entries=max_entries, rows=rows
+        vocabulary, shares, width=strip_width, text_height=text_height, max_entries=max_entries, rows=rows
     )
     top, left = (0, width) if beside else (height, 0)
     picture_height = max(height, top + strip.shape[0])

@@ -30,8 +30,8 @@ class GeometryError(OvsegError):
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How a camera sees, for an image of some size: `fx`, `fy`, `cx`, `cy` in that image's pixels.
+class CameraModel:
+    """A camera's intrinsics and distortion, for one image size: `fx`, `fy`, `cx`, `cy` in pixels.
 
     Raises:
         GeometryError: no focal length, an unknown distortion model, or a wrong number of coefficients.
@@ -66,17 +66,17 @@ class Calibration:
 
 
 @functools.lru_cache(maxsize=8)
-def rays(calibration: Calibration, height: int, width: int) -> Float[np.ndarray, "2 H W"]:
+def rays(camera: CameraModel, height: int, width: int) -> Float[np.ndarray, "2 H W"]:
     """x and y at z = 1 of the ray through each pixel's centre, float32, not to be written to.
 
-    NaN where no ray in front of the camera leads to the pixel. The rays of the last calibrations are kept.
+    NaN where no ray in front of the camera leads to the pixel. The rays of the last camera models are kept.
     """
-    u = (np.arange(width, dtype=np.float64) - calibration.cx) / calibration.fx
-    v = (np.arange(height, dtype=np.float64) - calibration.cy) / calibration.fy
+    u = (np.arange(width, dtype=np.float64) - camera.cx) / camera.fx
+    v = (np.arange(height, dtype=np.float64) - camera.cy) / camera.fy
     x, y = np.meshgrid(u, v)
-    if any(calibration.coefficients):
-        undistort = _undistort_equidistant if calibration.model == "equidistant" else _undistort_polynomial
-        x, y = undistort(x, y, calibration.coefficients)
+    if any(camera.coefficients):
+        undistort = _undistort_equidistant if camera.model == "equidistant" else _undistort_polynomial
+        x, y = undistort(x, y, camera.coefficients)
     found = np.stack([x, y]).astype(np.float32)
     found.setflags(write=False)
     return found

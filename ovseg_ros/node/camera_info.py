@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ovseg_ros.images.codec import ImageError
-from ovseg_ros.images.geometry import Calibration, GeometryError
+from ovseg_ros.images.geometry import CameraModel, GeometryError
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
@@ -66,7 +66,7 @@ def scale_camera_info(
 
 def calibration(
     info: "CameraInfo", width: int, height: int, image_size: tuple[int, int], *, rectified: bool = False
-) -> Calibration:
+) -> CameraModel:
     """How the camera sees, in pixels of a mask of `width` x `height` that was made from its image.
 
     The numbers are those of `scale_camera_info`, with the window and the binning taken into account. Where
@@ -86,7 +86,7 @@ def calibration(
     x_scale, y_scale = x_scale / (info.binning_x or 1), y_scale / (info.binning_y or 1)
     fx, cx, fy, cy = (info.p[i] for i in (0, 2, 5, 6)) if rectified else (info.k[i] for i in (0, 2, 4, 5))
     try:
-        return Calibration(
+        return CameraModel(
             fx=fx * x_scale,
             fy=fy * y_scale,
             cx=(cx - info.roi.x_offset) * x_scale,

@@ -1,7 +1,5 @@
 """Overlays and legends: right pixels, and pictures that fit at any size."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,12 +100,8 @@ def test_a_legend_without_numbers_shows_every_class() -> None:
 
 
 def test_a_legend_shows_the_classes_seen_largest_first() -> None:
-    stats = [
-        SimpleNamespace(id=1, share=0.2),
-        SimpleNamespace(id=2, share=0.0),
-        SimpleNamespace(id=200, share=0.7),
-    ]
-    assert list(swatches(legend(WORDS, stats, width=600), WORDS)) == [200, 1]
+    shares = {1: 0.2, 2: 0.0, 200: 0.7}
+    assert list(swatches(legend(WORDS, shares, width=600), WORDS)) == [200, 1]
 
 
 def test_a_legend_wraps_and_says_how_many_more() -> None:
@@ -120,8 +114,8 @@ def test_a_legend_wraps_and_says_how_many_more() -> None:
 
 
 def test_a_legend_can_keep_its_size() -> None:
-    one = legend(WORDS, [SimpleNamespace(id=1, share=1.0)], width=200, rows=3)
-    three = legend(WORDS, [SimpleNamespace(id=i, share=0.3) for i in (1, 2, 200)], width=200, rows=3)
+    one = legend(WORDS, {1: 1.0}, width=200, rows=3)
+    three = legend(WORDS, dict.fromkeys((1, 2, 200), 0.3), width=200, rows=3)
     assert one.shape == three.shape
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg_ros.images.geometry import (
-    Calibration,
+    CameraModel,
     GeometryError,
     median_and_spread,
     nearest,
@@ -26,7 +26,7 @@ DISTORTED = {
 }
 
 
-def project(camera: Calibration, x: float, y: float) -> tuple[float, float]:
+def project(camera: CameraModel, x: float, y: float) -> tuple[float, float]:
     """Where the camera sees the point (x, y, 1): the models as ROS and OpenCV state them, in float64."""
     d = camera.coefficients
     if not any(d):
@@ -47,7 +47,7 @@ def project(camera: Calibration, x: float, y: float) -> tuple[float, float]:
     return camera.fx * xd + camera.cx, camera.fy * yd + camera.cy
 
 
-def worst_error(camera: Calibration, height: int = 48, width: int = 64) -> float:
+def worst_error(camera: CameraModel, height: int = 48, width: int = 64) -> float:
     """Largest distance in pixels between a pixel and where its ray is seen."""
     x, y = rays(camera, height, width).astype(np.float64)
     seen = np.array([[project(camera, x[v, u], y[v, u]) for u in range(width)] for v in range(height)])
@@ -56,7 +56,7 @@ def worst_error(camera: Calibration, height: int = 48, width: int = 64) -> float
 
 
 def test_without_distortion_a_ray_is_a_division() -> None:
-    x, y = rays(Calibration(**PINHOLE), 48, 64)
+    x, y = rays(CameraModel(**PINHOLE), 48, 64)
     assert x.dtype == np.float32
     for v, u in ((0, 0), (47, 63), (20, 7)):
         assert x[v, u] == np.float32((u - 33.0) / 60.0)
@@ -65,13 +65,13 @@ def test_without_distortion_a_ray_is_a_division() -> None:
 
 @pytest.mark.parametrize("model", DISTORTED)
 def test_the_ray_of_a_pixel_is_seen_at_that_pixel(model: str) -> None:
-    assert worst_error(Calibration(**PINHOLE, model=model, coefficients=DISTORTED[model])) < 1e-4
+    assert worst_error(CameraModel(**PINHOLE, model=model, coefficients=DISTORTED[model])) < 1e-4
 
 
 def test_four_coefficients_are_those_of_a_shorter_polynomial() -> None:
-    short = Calibration(**PINHOLE, coefficients=(-0.2, 0.05, 0.001, 0.0))
+    short = CameraModel(**PINHOLE, coefficients=(-0.2, 0.05, 0.001, 0.0))
     assert worst_error(short) < 1e-4
-    padded = Calibration(**PINHOLE, coefficients=(-0.2, 0.05, 0.001, 0.0, 0.0))
+    padded = CameraModel(**PINHOLE, coefficients=(-0.2, 0.05, 0.001, 0.0, 0.0))
     assert np.array_equal(rays(short, 48, 64), rays(padded, 48, 64))
 
 
@@ -81,13 +81,13 @@ def test_four_coefficients_are_those_of_a_shorter_polynomial() -> None:
     cx=st.floats(20, 44),
 )
 def test_any_mild_distortion_is_undone(k: tuple[float, ...], cx: float) -> None:
-    camera = Calibration(fx=60, fy=30, cx=cx, cy=6, coefficients=k)
+    camera = CameraModel(fx=60, fy=30, cx=cx, cy=6, coefficients=k)
     assert worst_error(camera, 12, 64) < 1e-3
 
 
 def test_pixels_beyond_the_image_of_the_lens_have_no_ray() -> None:
     # With k1 = -1/3 the distorted radius r - r^3 / 3 reaches 2/3 at most.
-    x, y = rays(Calibration(fx=30, fy=30, cx=32, cy=24, coefficients=(-1 / 3, 0, 0, 0, 0)), 48, 64)
+    x, y = rays(CameraModel(fx=30, fy=30, cx=32, cy=24, coefficients=(-1 / 3, 0, 0, 0, 0)), 48, 64)
     v, u = np.mgrid[:48, :64]
     radius = np.hypot(u - 32, v - 24) / 30
     assert np.array_equal(np.isfinite(x), np.isfinite(y))
@@ -98,7 +98,7 @@ def test_pixels_beyond_the_image_of_the_lens_have_no_ray() -> None:
 
 def test_a_fisheye_has_no_ray_at_a_right_angle_or_beyond() -> None:
     x, _ = rays(
-        Calibration(fx=20, fy=20, cx=32, cy=24, model="equidistant", coefficients=(1e-9, 0, 0, 0)), 48, 64
+        CameraModel(fx=20, fy=20, cx=32, cy=24, model="equidistant", coefficients=(1e-9, 0, 0, 0)), 48, 64
     )
     angle = np.abs(np.arange(64) - 32) / 20
     assert np.array_equal(np.isfinite(x[24]), angle < np.pi / 2)
@@ -119,12 +119,12 @@ def test_a_fisheye_has_no_ray_at_a_right_angle_or_beyond() -> None:
 )
 def test_what_cannot_be_used_is_named(change: dict[str, Any], said: str) -> None:
     with pytest.raises(GeometryError, match=said):
-        Calibration(**{**PINHOLE, **change})
+        CameraModel(**{**PINHOLE, **change})
 
 
 def test_zeros_are_no_distortion_under_any_name() -> None:
-    plain = rays(Calibration(**PINHOLE), 5, 6)
-    assert np.array_equal(rays(Calibration(**PINHOLE, model="fancy", coefficients=(0.0,) * 12), 5, 6), plain)
+    plain = rays(CameraModel(**PINHOLE), 5, 6)
+    assert np.array_equal(rays(CameraModel(**PINHOLE, model="fancy", coefficients=(0.0,) * 12), 5, 6), plain)
 
 
 @pytest.mark.parametrize("old", [(4, 6), (8, 12), (5, 7), (1, 1)])
