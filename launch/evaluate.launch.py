@@ -1,4 +1,4 @@
-"""Starts the segmenter node, plays a bag into it, and tells how good and how fast it is.
+"""Starts the segmenter node, plays a recording into it, and reports how good and how fast it is.
 
 ros2 launch ovseg_ros evaluate.launch.py bag:=drive.mcap output:=out/replay
 """
@@ -27,7 +27,7 @@ from launch_ros.substitutions import ExecutableInPackage
 # config/ and launch/ are side by side, in the checkout as in the installation.
 SHIPPED_PARAMETERS = Path(__file__).parents[1] / "config" / "segment.yaml"
 
-# Launch arguments that `ovseg replay` has as options of the same name. Left empty, they keep its defaults.
+# Launch arguments that `ovseg replay` has as options of the same name; an empty one keeps its default.
 OPTIONS = (
     "output",
     "json",
@@ -43,7 +43,7 @@ OPTIONS = (
 )
 
 # Launch arguments that decide the node's parameters.
-FOR_NODE = ("topic", "vocabulary", "model", "weights", "device")
+FOR_NODE = ("topic", "vocabulary", "classes", "model", "weights", "device")
 
 # An interrupted replay still writes its report, and a node on a busy machine takes its time.
 SECONDS_TO_END = "120"
@@ -51,20 +51,21 @@ SECONDS_TO_END = "120"
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [
-        DeclareLaunchArgument("bag", description="a bag (rosbag2, ROS 1)"),
+        DeclareLaunchArgument("bag", description="a bag, a data set folder, images or a video"),
         _argument("output", "out/replay", "folder for page, video, labelled bag and metrics.json"),
         _argument("json", "", "file for the numbers"),
         _argument("topic", "", "image topic of a bag with several"),
-        _argument("speed", "", "recorded spacing, so many times as fast"),
+        _argument("speed", "", "recorded spacing, this many times as fast"),
         _argument("rate", "", "frames a second, instead of the recorded spacing"),
-        _argument("loop", "", "how often the bag is played"),
+        _argument("loop", "", "how often the recording is played"),
         _argument("every", "", "play every N-th frame"),
         _argument("limit", "", "play at most N frames of each pass"),
         _argument("calls", "", "calls of each service while frames flow"),
         _argument("mapping", "", "YAML file from the truth's names to the vocabulary's"),
         _argument("find_rate", "false", "search the highest rate without drops too: true or false"),
         _argument("params_file", str(SHIPPED_PARAMETERS), "YAML file with the node's parameters"),
-        _argument("vocabulary", "", "words to look for; empty: the classes of the bag's ground truth"),
+        _argument("vocabulary", "", "vocabulary file or name; empty: the classes of the ground truth"),
+        _argument("classes", "", "classes in place of a vocabulary file: 'road, person; pedestrian'"),
         _argument("model", "", "open_clip model, or a folder with one; empty: as in params_file"),
         _argument("weights", "", "the model's pretrained weights; empty: as in params_file"),
         _argument("device", "", "where the model runs: auto, cuda or cpu; empty: as in params_file"),
@@ -113,17 +114,17 @@ def _node_and_replay(context: LaunchContext) -> list[Node | ExecuteProcess | Reg
 
 
 def _parameters(command: list[str]) -> dict[str, Any]:
-    """What a node needs for the bag. Asked of the program, which runs in an environment that has all that it
-    needs, as ros2 launch may not."""
+    """What a node needs for the recording, from the program: its environment has everything that it needs,
+    which that of ros2 launch may not."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "segmenter.yaml"
         if subprocess.run([*command, "--write-params", str(file)], check=False).returncode:
-            raise RuntimeError("the bag cannot be played; the reason stands above")
+            raise RuntimeError("the recording cannot be played; the reason is printed above")
         return dict(yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"])
 
 
 def _end(event: ProcessExited, context: LaunchContext) -> EmitEvent:
     """The launch ends with the replay, and with its verdict: an exception makes the status of launch 1."""
     if event.returncode:
-        raise RuntimeError(f"ovseg replay ended with status {event.returncode}; its reason stands above")
+        raise RuntimeError(f"ovseg replay ended with status {event.returncode}; the reason is printed above")
     return EmitEvent(event=Shutdown(reason="the replay has ended"))

@@ -11,10 +11,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ovseg_ros.recordings.answer_messages import make_answer
-from ovseg_ros.recordings.recording import Answer
-from ovseg_ros.vocabulary import Vocabulary
-
 GRAPH_TESTS = Path(__file__).parent / "node"
 
 # `training` is not installed. Appended, so that an installed ovseg_ros comes before the sources.
@@ -136,18 +132,3 @@ def dataset(tmp_path: Path) -> Path:
     """A dataset folder of twelve frames with the classes road, sky and red box."""
     _write_dataset(tmp_path / "dataset")
     return tmp_path / "dataset"
-
-
-@pytest.fixture
-def made_up_answers() -> "MadeUpAnswers":
-    """Answers of a node that never was."""
-    return MadeUpAnswers()
-
-
-class MadeUpAnswers:
-    """Serialized messages as the node would send them."""
-
-    def answer(self, labels: np.ndarray, revision: int, stamp_ns: int) -> Answer:
-        """An answer with these labels and a confidence of 200 everywhere."""
-        vocabulary = Vocabulary(classes=(), revision=revision)
-        return make_answer(labels, np.full_like(labels, 200), vocabulary, [], 5.0, stamp_ns)

@@ -200,7 +200,17 @@ SEGMENT_ARGUMENTS = [
 ]
 EVALUATE_ARGUMENTS = [
     *("bag", "output", "json", "topic", "speed", "rate", "loop", "every", "limit", "calls", "mapping"),
-    *("find_rate", "params_file", "vocabulary", "model", "weights", "device", "namespace", "log_level"),
+    *(
+        "find_rate",
+        "params_file",
+        "vocabulary",
+        "classes",
+        "model",
+        "weights",
+        "device",
+        "namespace",
+        "log_level",
+    ),
 ]
 
 

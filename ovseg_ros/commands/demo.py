@@ -1,55 +1,47 @@
-"""`ovseg demo`: a bag through the real node, with a change of vocabulary half-way, and a report page."""
+"""`ovseg demo`: a replay with a change of vocabulary half-way, by default of the sample bag."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ovseg_ros.commands import console
+from ovseg_ros.commands.generate import Engine, Expose, Given, Json, generated
+from ovseg_ros.commands.replay import finish, with_ros
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+from ovseg_ros.runs.config import ReplayConfig
 
+_NODE = ("attach", "node", "namespace", "image_topic", "clock", "write_params")
+_DEFAULTS = {"avoid_drops": True, "calls": 0, "output": "out/demo"}
+
+
+@generated
 def demo(
-    bag: Annotated[
+    engine: Engine,
+    given: Given,
+    recording: RecordingConfig,
+    truth: TruthConfig,
+    selection: SelectionConfig,
+    config: Annotated[ReplayConfig, Expose(_DEFAULTS, without=(*_NODE, "avoid_drops", "then_synonyms"))],
+    path: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            help="A bag, or a folder with images/, labels/ and classes.txt [default: the sample bag].",
+        typer.Argument(
+            metavar="[PATH]", exists=True, help="What to play; without it, the sample bag with ovseg-tiny."
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Model of the node (see `ovseg models`) [default: ovseg-tiny for the sample bag, else "
-            "ViT-B-16]."
-        ),
-    ] = None,
-    weights: Annotated[str, typer.Option(help="Its open_clip tag, or a file.")] = "openai",
-    vocabulary: Annotated[
-        str | None, typer.Option(help="The first words: a file, a shipped name, or classes with commas.")
-    ] = None,
-    then: Annotated[
-        str | None, typer.Option(help="The words that /set_vocabulary brings half-way, in the same forms.")
-    ] = None,
-    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out/demo"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<index>.")] = "auto",
-    rate: Annotated[
-        float,
-        typer.Option(
-            min=0.0, help="Speed of the replay; 0 is the bag's own pace, or slower where frames would drop."
-        ),
-    ] = 0.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Play at most N frames.")] = None,
+    json_file: Json = None,
 ) -> None:
-    """Play a bag through the running node over ROS topics, and write a video, a labelled bag and a report."""
-    from ovseg_ros.runs.demo import run
+    """Play a recording through the running node over ROS topics, with other words half-way, and write a
+    video, a labelled bag and a report.
 
-    status = run(
-        bag=bag,
-        model=model,
-        weights=weights,
-        vocabulary=vocabulary,
-        then=then,
-        output=output,
-        device=device,
-        rate=rate,
-        limit=limit,
-    )
-    raise typer.Exit(status)
+    Frames are sent at the recording's own rate, or slower where this machine would drop frames. Without
+    --then-vocabulary or --then-classes the words half-way are the things of the sample bag by their colours,
+    or the first words by other names.
+
+    Exit status: as `ovseg replay`.
+    """
+    with_ros()
+    from ovseg_ros.runs.demo import demo as run
+
+    outcome = run(path, engine, recording, truth, selection, config, given, console.ProgressBars(log=True))
+    finish(outcome, config.output, json_file)

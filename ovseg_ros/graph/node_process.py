@@ -1,30 +1,29 @@
-"""The node as a process of its own, as on a robot."""
+"""The node that a recording is played into: started as a process of its own, or running already."""
 
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ovseg_ros.errors import OvsegError
-from ovseg_ros.graph.graph_names import GraphNames
+from ovseg_ros.graph.client import GraphClient, ReplayError
+from ovseg_ros.graph.names import GraphNames
+from ovseg_ros.recordings.frame import TopicInfo
+from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
+
+ATTACH_TIMEOUT = 60.0
+"""Seconds in which a node to attach to must appear: it may just be starting."""
+
+DISCOVERY_TIMEOUT = 1.5
+"""Seconds in which other nodes of the graph are discovered, if there are any."""
 
 _PROGRAM = "import sys; from ovseg_ros.node.segmenter_node import main; sys.exit(main())"
 _STOP_TIMEOUT = 20.0
-
-
-class ReplayError(OvsegError):
-    """The node did not start, died, or did not answer."""
-
-
-def write_parameters(parameters: Mapping[str, Any], file: Path) -> None:
-    """Write a parameter file for a node of any name."""
-    content = {"/**": {"ros__parameters": dict(parameters)}}
-    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 class NodeProcess:
@@ -32,21 +31,13 @@ class NodeProcess:
 
     Args:
         parameters: full parameter names ("model.name") and their values.
-        folder: where `segmenter.yaml` (the parameters) and `segmenter.log` (all that the node says) go.
-        names: what the node and its topics are called on the graph.
-        params_file: a file with further parameters; those given go before it.
+        folder: where `segmenter.yaml` (the parameters) and `segmenter.log` (the node's output) go.
+        names: of the node and its topics.
     """
 
-    def __init__(
-        self,
-        parameters: Mapping[str, Any],
-        folder: Path,
-        names: GraphNames | None = None,
-        params_file: Path | None = None,
-    ) -> None:
+    def __init__(self, parameters: Mapping[str, Any], folder: Path, names: GraphNames | None = None) -> None:
         self.parameters = dict(parameters)
         self.names = names or GraphNames()
-        self._further = [] if params_file is None else [params_file]
         self.parameter_file = folder / "segmenter.yaml"
         self.log_file = folder / "segmenter.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,10 +45,8 @@ class NodeProcess:
     @property
     def command(self) -> list[str]:
         """The command line that starts the node."""
-        files = [
-            word for file in (*self._further, self.parameter_file) for word in ("--params-file", str(file))
-        ]
-        return [sys.executable, "-c", _PROGRAM, "--ros-args", *self.names.remappings(), *files]
+        file = ["--params-file", str(self.parameter_file)]
+        return [sys.executable, "-c", _PROGRAM, "--ros-args", *self.names.remappings(), *file]
 
     def __enter__(self) -> "NodeProcess":
         write_parameters(self.parameters, self.parameter_file)
@@ -78,17 +67,17 @@ class NodeProcess:
             process.wait()
 
     def check(self) -> None:
-        """Raises ReplayError with the node's last words where it has ended."""
+        """Raises ReplayError with the end of the node's log where it has ended."""
         assert self._process is not None
         status = self._process.poll()
         if status is not None:
-            raise ReplayError(f"the node ended with status {status}. {self.last_words()}")
+            raise ReplayError(f"the node ended with status {status}. {self.last_output()}")
 
-    def last_words(self, lines: int = 15) -> str:
+    def last_output(self, lines: int = 15) -> str:
         """The end of the node's log, for a message."""
         text = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
         tail = "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
-        return f"Its last lines (all in {self.log_file}):\n{tail}" if tail else "It said nothing."
+        return f"Its last lines (all in {self.log_file}):\n{tail}" if tail else "It printed nothing."
 
     @property
     def returncode(self) -> int | None:
@@ -97,26 +86,116 @@ class NodeProcess:
 
 
 class AttachedNode:
-    """A segmenter that somebody else started.
+    """A segmenter that somebody else started, and the client's camera opened on its image topic.
 
-    Args:
-        name: its full name.
-        is_there: whether the graph still knows it; asked once a second.
+    Raises ReplayError where it does not appear, takes other images than the recording's `topic` has, or where
+    another camera publishes to it.
     """
 
-    def __init__(self, name: str, is_there: Callable[[], bool]) -> None:
-        self._name = name
-        self._is_there = is_there
-        self._asked_at = time.monotonic()
+    def __init__(self, client: GraphClient, topic: TopicInfo) -> None:
+        self._client = client
+        self._checked_at = time.monotonic()
+        name = client.names.full_node
+        if not _wait_for(lambda: client.nodes() > 0, ATTACH_TIMEOUT):
+            raise ReplayError(
+                f"there is no node {name} on the graph (ROS_DOMAIN_ID, --node, --namespace); start it, or "
+                "leave out --attach to have one started"
+            )
+        transport = client.parameter("input.transport", ATTACH_TIMEOUT)
+        if transport not in (None, _transport(topic)):
+            raise ReplayError(
+                f"{topic.name} of the recording has {_transport(topic)} images, but {name} takes {transport} "
+                f"ones; start it with input.transport:={_transport(topic)}"
+            )
+        if not client.names.image:
+            client.wait_for_diagnostics(3.0)
+            image = client.diagnostics.get("image topic", "").removesuffix("/compressed")
+            client.names = replace(client.names, image=image)
+        client.open_camera()
+        if _wait_for(lambda: bool(client.other_cameras()), DISCOVERY_TIMEOUT):
+            raise ReplayError(
+                f"{', '.join(client.other_cameras())} publishes on {client.names.raw_image} too; stop it, "
+                "since its frames would drop those of the recording, or give --image-topic"
+            )
 
     def check(self) -> None:
-        """Raises ReplayError where it has left the graph."""
-        if time.monotonic() < self._asked_at + 1.0:
+        """Raises ReplayError where it has left the graph, which is looked at once a second."""
+        if time.monotonic() < self._checked_at + 1.0:
             return
-        self._asked_at = time.monotonic()
-        if not self._is_there():
-            raise ReplayError(f"the node {self._name} has left the graph.")
+        self._checked_at = time.monotonic()
+        if not self._client.nodes():
+            raise ReplayError(f"the node {self._client.names.full_node} has left the graph.")
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         """Where to look."""
-        return f"See what {self._name} logs, and /diagnostics."
+        return f"See the log of {self._client.names.full_node}, and /diagnostics."
+
+
+def prepare_own(client: GraphClient, parameters: Mapping[str, Any], folder: Path) -> NodeProcess:
+    """A node under the client's names, not started yet, and the client's camera opened.
+
+    Raises ReplayError where a node of that name runs already.
+    """
+    _wait_for(lambda: client.nodes() > 0, DISCOVERY_TIMEOUT)
+    refuse_other_nodes(client, 0)
+    client.open_camera()
+    return NodeProcess(parameters, folder, client.names)
+
+
+def refuse_other_nodes(client: GraphClient, own: int) -> None:
+    """Raises ReplayError where the graph has more than `own` nodes of the segmenter's name.
+
+    To be called again when the own one is active: on a busy machine discovery takes seconds.
+    """
+    if client.nodes() > own:
+        raise ReplayError(
+            f"a node {client.names.full_node} runs on this graph already; give --attach to play into it, or "
+            "choose another ROS_DOMAIN_ID or --node"
+        )
+
+
+def input_parameters(topic: TopicInfo, clock: bool) -> dict[str, Any]:
+    """How a node takes the images of a recording's topic.
+
+    Reliably: of a best-effort image larger than the middleware's buffers a part is lost whenever the machine
+    is busy, which is not the node's fault.
+    """
+    return {
+        "input.transport": _transport(topic),
+        "input.reliability": "reliable",
+        "use_sim_time": clock,
+    }
+
+
+def write_parameters(parameters: Mapping[str, Any], file: Path) -> None:
+    """Write a parameter file for a node of any name."""
+    content = {"/**": {"ros__parameters": dict(parameters)}}
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def decide_clock(client: GraphClient, clock: str, attached: bool, warn: Callable[[str], None]) -> bool:
+    """Whether to publish /clock: "on", "off", or "auto": for a node of our own, and for an attached one that
+    uses it where nobody else publishes it."""
+    if not attached:
+        return clock != "off"
+    uses = client.parameter("use_sim_time") is True
+    published = client.is_clock_published()
+    if clock == "on" and published:
+        warn("somebody else publishes /clock too; time will jump")
+    if clock == "off" and uses and not published:
+        warn("the node uses /clock, but nobody publishes it: it cannot measure its own latency")
+    return uses and not published if clock == "auto" else clock == "on"
+
+
+def _transport(topic: TopicInfo) -> str:
+    return "compressed" if topic.type == COMPRESSED_IMAGE else "raw"
+
+
+def _wait_for(condition: Callable[[], bool], timeout: float) -> bool:
+    """Whether the condition came true within `timeout` seconds."""
+    until = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,32 +1,72 @@
-"""Frames out at their times and answers in, each on a thread of its own."""
+"""Plays a recording into the node: frames out at their times and outputs in, each on a thread of its own."""
 
 import math
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from ovseg_ros.graph.graph_client import Arrival, GraphClient
-from ovseg_ros.graph.node_process import ReplayError
-from ovseg_ros.graph.pacing import Outgoing
-from ovseg_ros.graph.prefetch import Prefetch
-from ovseg_ros.recordings.frames import Frame
+import numpy as np
+from jaxtyping import Float64
+
+from ovseg_ros.graph.client import GraphClient, NodeOutput, ReplayError
+from ovseg_ros.graph.pacing import Outgoing, Prefetch
 from ovseg_ros.recordings.message_types import with_header_stamp
-from ovseg_ros.runs.replay_result import Trace
 
 CLOCK_PERIOD = 0.025
-"""Seconds between two messages on /clock, as `ros2 bag play --clock` has it by default."""
+"""Seconds between two messages on /clock, the default of `ros2 bag play --clock`."""
 
-ANSWER_TIMEOUT = 60.0
-"""Seconds without any answer after which the node is taken to be stuck."""
+OUTPUT_TIMEOUT = 60.0
+"""Seconds without any output after which the node is taken to be stuck."""
 
 BACKLOG = 64
-"""Sending waits while so many answers have not been taken care of, so that memory stays flat."""
+"""Sending pauses while more outputs than this wait to be handled, so that memory stays flat."""
 
 _TICK = 0.1
 _SWITCH_INTERVAL = 0.0005
+
+
+@dataclass
+class Trace:
+    """Every frame that was due, by its number: three columns of eight bytes a frame.
+
+    Attributes:
+        sent_s: when it was published, seconds from the start; NaN where it was not: a frame with its header
+            stamp was still on the way, so that the outputs could not have been told apart.
+        late_ms: from the moment at which it was due to that at which it was published.
+        latency_ms: from publishing it to the arrival of its labels; NaN where none arrived.
+        sent, answered: how many frames were sent, and how many of them were labelled.
+    """
+
+    sent_s: array = field(default_factory=lambda: array("d"))
+    late_ms: array = field(default_factory=lambda: array("d"))
+    latency_ms: array = field(default_factory=lambda: array("d"))
+
+    sent: int = 0
+    answered: int = 0
+
+    def add(self, sent_s: float, late_ms: float) -> None:
+        """The next frame was sent, or skipped (NaN)."""
+        self.latency_ms.append(math.nan)
+        self.late_ms.append(late_ms)
+        self.sent_s.append(sent_s)
+        self.sent += not math.isnan(sent_s)
+
+    def answer(self, number: int, latency_ms: float) -> None:
+        """The labels of frame `number` arrived."""
+        self.latency_ms[number] = latency_ms
+        self.answered += 1
+
+    def __len__(self) -> int:
+        return len(self.sent_s)
+
+    @property
+    def arrived_s(self) -> Float64[np.ndarray, "frames"]:
+        """When the labels arrived, seconds from the start; NaN where none did."""
+        return np.array(self.sent_s) + np.array(self.latency_ms) / 1e3
 
 
 @dataclass(frozen=True)
@@ -36,13 +76,13 @@ class _Pending:
 
 
 class Player:
-    """Plays frames into the node that a client looks at.
+    """Plays frames into the node of a client.
 
     Args:
         client: open.
-        clock: whether to publish /clock. It shows a frame's header stamp when the frame goes out, and goes
-            on evenly from one to the next.
-        check: called all the while; may raise ReplayError.
+        clock: whether to publish /clock. It has a frame's header stamp when the frame goes out, and advances
+            evenly from one to the next.
+        check: called repeatedly; may raise ReplayError.
     """
 
     def __init__(self, client: GraphClient, *, clock: bool, check: Callable[[], None]) -> None:
@@ -56,74 +96,76 @@ class Player:
         self,
         outgoing: Iterable[Outgoing],
         trace: Trace,
-        on_answer: Callable[[int, Arrival], None] = lambda number, arrival: None,
+        on_output: Callable[[int, NodeOutput], None] = lambda number, output: None,
         on_tick: Callable[[], None] = lambda: None,
         before: Callable[[int], float] = lambda number: 0.0,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Send everything and wait for the answer to the last frame; `trace` grows meanwhile.
+        """Send everything and wait for the output of the last frame; `trace` grows meanwhile.
 
-        `on_answer(number, arrival)` and `on_tick()` are called on the calling thread; `before(number)` on the
+        `on_output(number, output)` and `on_tick()` are called on the calling thread; `before(number)` on the
         thread that sends, just before a frame is due; it may wait, and the seconds that it returns are
         added to all later times. `is_over()` ends it early.
 
-        Raises ReplayError where `check` does, or where no answer comes for long; and what `outgoing` raises.
+        Raises ReplayError where `check` does, or where no output comes for long; and what `outgoing` raises.
         """
         sender = _Sender(self._client, outgoing, trace, self._clock, before)
-        answered_at = time.monotonic()
+        last_at = time.monotonic()
         with _quick_switches():
             sender.start()
             try:
                 while not is_over() and (sender.is_alive() or self._is_expecting(sender, trace)):
                     on_tick()
-                    self._check()
-                    self._client.check()
-                    arrival = self._client.next_arrival(_TICK)
-                    if arrival is None:
+                    output = self._next_output()
+                    if output is None:
                         if not sender.pending or sender.holding:
-                            answered_at = time.monotonic()
-                        elif time.monotonic() > answered_at + ANSWER_TIMEOUT:
-                            raise ReplayError(f"the node has not answered for {ANSWER_TIMEOUT:.0f} s")
+                            last_at = time.monotonic()
+                        elif time.monotonic() > last_at + OUTPUT_TIMEOUT:
+                            raise ReplayError(f"the node has not answered for {OUTPUT_TIMEOUT:.0f} s")
                         continue
-                    answered_at = time.monotonic()
-                    number = sender.answered(arrival)
+                    last_at = time.monotonic()
+                    number = sender.assign(output)
                     if number is not None:
-                        on_answer(number, arrival)
+                        on_output(number, output)
             finally:
                 sender.stop()
         if sender.error is not None:
             raise sender.error
 
-    def warm_up(self, first: Frame, answers: int) -> list[float]:
-        """Seconds from sending to labels of the first frame, shown one after the other, with stamps of its
-        own just before the real one.
+    def warm_up(self, first: Outgoing, outputs: int) -> list[float]:
+        """Seconds from sending to labels of the first frame, sent several times one after the other, with
+        stamps of its own just before the real one.
 
-        Raises ReplayError where no answer comes.
+        Raises ReplayError where no output comes.
         """
         seconds: list[float] = []
-        stamp = max(1, first.stamp_ns - 1_000_000_000)
-        waiting_since = time.monotonic()
+        stamp = max(1, first.image.stamp_ns - 1_000_000_000)
+        last_at = time.monotonic()
         sent: dict[int, float] = {}
-        while len(seconds) < answers:
+        while len(seconds) < outputs:
             stamp += 1_000_000
             if self._clock:
                 self._client.publish_clock(stamp)
-            sent[stamp] = self._client.publish(first, with_header_stamp(first.image.data, stamp))
+            image = replace(first.image, data=with_header_stamp(first.image.data, stamp))
+            sent[stamp] = self._client.publish(image, first.camera_info)
             retry = time.monotonic() + 2.0
             while time.monotonic() < retry:
-                self._check()
-                self._client.check()
-                arrival = self._client.next_arrival(_TICK)
-                if arrival is not None and arrival.stamp_ns in sent:
-                    seconds.append(arrival.at - sent[arrival.stamp_ns])
-                    waiting_since = time.monotonic()
+                output = self._next_output()
+                if output is not None and output.stamp_ns in sent:
+                    seconds.append(output.arrived_at - sent[output.stamp_ns])
+                    last_at = time.monotonic()
                     break
-            if time.monotonic() > waiting_since + ANSWER_TIMEOUT:
+            if time.monotonic() > last_at + OUTPUT_TIMEOUT:
                 raise ReplayError("the node answers no image")
         return seconds
 
+    def _next_output(self) -> NodeOutput | None:
+        self._check()
+        self._client.check()
+        return self._client.next_output(_TICK)
+
     def _is_expecting(self, sender: "_Sender", trace: Trace) -> bool:
-        """Whether the last frame, which nothing overtakes, may still be answered."""
+        """Whether labels of the last frame, which nothing overtakes, may still arrive."""
         if not sender.pending:
             return False
         recent = [value for value in trace.latency_ms[-20:] if not math.isnan(value)]
@@ -148,7 +190,7 @@ class _Sender(threading.Thread):
         self.error: Exception | None = None
         self.holding = False
         self._client = client
-        self._outgoing = Prefetch(outgoing, lambda item: len(item.frame.image.data))
+        self._outgoing = Prefetch(outgoing, lambda item: len(item.image.data))
         self._trace = trace
         self._clock = clock
         self._before = before
@@ -170,21 +212,21 @@ class _Sender(threading.Thread):
         self._outgoing.close()
         self.join()
 
-    def answered(self, arrival: Arrival) -> int | None:
-        """The number of the frame that was answered, None for one that is not of this run.
+    def assign(self, output: NodeOutput) -> int | None:
+        """The number of the frame that an output belongs to, None for one that is not of this run.
 
-        The node takes the newest frame, so those older than an answered one have no answer any more.
+        The node takes the newest frame, so older ones get no output any more.
         """
         with self._lock:
-            answered = self.pending.get(arrival.stamp_ns)
-            if answered is None:
+            frame = self.pending.get(output.stamp_ns)
+            if frame is None:
                 return None
             for stamp, entry in list(self.pending.items()):
-                if entry.number > answered.number:
+                if entry.number > frame.number:
                     break
                 del self.pending[stamp]
-        self._trace.answer(answered.number, (arrival.at - answered.sent_at) * 1e3)
-        return answered.number
+        self._trace.answer(frame.number, (output.arrived_at - frame.sent_at) * 1e3)
+        return frame.number
 
     def _send_all(self) -> None:
         previous: Outgoing | None = None
@@ -196,7 +238,7 @@ class _Sender(threading.Thread):
             self.holding = True
             held += self._before(item.number)
             self.holding = False
-            while self._client.arrivals.qsize() > BACKLOG and not self._stopped.is_set():
+            while self._client.outputs.qsize() > BACKLOG and not self._stopped.is_set():
                 time.sleep(0.001)
             if self._stopped.is_set():
                 return
@@ -204,14 +246,14 @@ class _Sender(threading.Thread):
             previous = item
 
     def _wait(self, previous: Outgoing | None, item: Outgoing, held: float) -> None:
-        """Until the frame is due; meanwhile /clock goes on from the stamp before to the frame's."""
+        """Until the frame is due; meanwhile /clock advances from the previous stamp to the frame's."""
         due = self._started_at + held + item.due_s
         if previous is None or not self._clock:
             self._stopped.wait(max(0.0, due - time.monotonic()))
             return
         began = self._started_at + held + previous.due_s
-        # Where stamps jump back, the clock stands until they do.
-        step = max(0, item.frame.stamp_ns - previous.frame.stamp_ns)
+        # Where stamps jump back, the clock stands still until they do.
+        step = max(0, item.image.stamp_ns - previous.image.stamp_ns)
         while (remaining := due - time.monotonic()) > 0:
             if remaining <= CLOCK_PERIOD:
                 self._stopped.wait(remaining)
@@ -219,19 +261,19 @@ class _Sender(threading.Thread):
             if self._stopped.wait(CLOCK_PERIOD):
                 return
             passed = min(1.0, max(0.0, (time.monotonic() - began) / max(due - began, 1e-9)))
-            self._client.publish_clock(previous.frame.stamp_ns + int(step * passed))
+            self._client.publish_clock(previous.image.stamp_ns + int(step * passed))
 
     def _send(self, item: Outgoing, due: float) -> None:
-        stamp = item.frame.stamp_ns
+        stamp = item.image.stamp_ns
         with self._lock:
             if stamp in self.pending:
                 self._trace.add(math.nan, math.nan)
                 return
         if self._clock:
             self._client.publish_clock(stamp)
-        # Published with the lock held: the answer must find the frame here.
+        # Published with the lock held: the output must find the frame here.
         with self._lock:
-            sent_at = self._client.publish(item.frame, item.frame.image.data)
+            sent_at = self._client.publish(item.image, item.camera_info)
             self.pending[stamp] = _Pending(item.number, sent_at)
             self._trace.add(sent_at - self._started_at, (sent_at - due) * 1e3)
 

@@ -1,221 +1,181 @@
-"""Frames into a running segmenter, over real topics, and what the graph shows meanwhile."""
+"""`ovseg replay`: a recording through a running node over ROS topics, measured on the graph and scored."""
 
-import statistics
-import threading
-import time
-from array import array
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from ovseg_ros.graph.graph_client import Arrival, GraphClient
-from ovseg_ros.graph.node_process import ReplayError
-from ovseg_ros.graph.pacing import Pace, paced
-from ovseg_ros.graph.player import Player
-from ovseg_ros.recordings.frames import Frame
-from ovseg_ros.recordings.recording import AnswerLog
-from ovseg_ros.runs.replay_result import ReplayResult, VocabularyCall
-
-START_TIMEOUT = 600.0
-"""Seconds for the model to load, which may include a download, and for a vocabulary to be encoded."""
-
-WARM_UP_ANSWERS = 4
-"""Answers before the frames that count: they wait for the graph to connect and the model to be warm."""
-
-_RECEIVED = "frames received"
-
-
-class Segmenter(Protocol):
-    """The node as a process that we started, or as one that somebody else did."""
-
-    def check(self) -> None:
-        """Raises ReplayError where it has ended."""
-
-    def last_words(self) -> str:
-        """What it said last, or where to look for it."""
+from ovseg_ros.clipseg.config import EngineConfig
+from ovseg_ros.config import ConfigError
+from ovseg_ros.graph.client import ReplayError
+from ovseg_ros.graph.node_process import input_parameters, write_parameters
+from ovseg_ros.metrics import read_mapping
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
+from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.report.page import Media, Video, write_run
+from ovseg_ros.runs.config import ReplayConfig
+from ovseg_ros.runs.output_folder import SCRATCH, prepare
+from ovseg_ros.runs.progress import Progress
+from ovseg_ros.runs.prompts import node_parameters, other_prompts, prompts_of_run, request_fields
+from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
+from ovseg_ros.runs.replay_session import ReplaySession
+from ovseg_ros.runs.replayed_frames import PlayedRecording, PredictionLog
+from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
+from ovseg_ros.runs.signals import Interruption, graph_of_our_own, terminated_as_interrupted
+from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
+from ovseg_ros.runs.summary import collect, command
+from ovseg_ros.vocabulary import shipped_vocabularies
+from ovseg_ros.vocabulary.config import VocabularyConfig
 
 
-class VocabularySwitch:
-    """Calls /set_vocabulary before the frame `at` is due, and plays on; before the frame `hold_at` the frames
-    wait for the reply."""
+@dataclass(frozen=True)
+class ReplayOutcome:
+    """The content of metrics.json, and what the graph and the frames showed."""
 
-    def __init__(self, client: GraphClient, request: Any, at: int, hold_at: int) -> None:
-        self.call: VocabularyCall | None = None
-        self.held_seconds = 0.0
-        self._client = client
-        self._request = request
-        self._at = at
-        self._hold_at = hold_at
-        self._called = False
-        self._replied = threading.Event()
-
-    def before(self, number: int) -> float:
-        """To be called before each frame; returns the seconds that it waited."""
-        if number == self._at:
-            self._called = True
-            self._client.set_vocabulary(self._request, self._on_reply)
-        if number != self._hold_at:
-            return 0.0
-        return self.wait()
-
-    def wait(self) -> float:
-        """Wait for the reply where there was a call. Raises ReplayError where none comes."""
-        began = time.monotonic()
-        if self._called and not self._replied.wait(START_TIMEOUT):
-            raise ReplayError("/set_vocabulary was not answered")
-        self.held_seconds += time.monotonic() - began
-        return time.monotonic() - began
-
-    def _on_reply(self, response: Any, seconds: float) -> None:
-        self.call = VocabularyCall(self._at, seconds, response.success, response.message)
-        self._replied.set()
+    metrics: dict[str, Any]
+    record: ReplayRecord
+    scores: RunScores
 
 
-class ServiceProbe:
-    """Asks for the vocabulary once in a while, and sets it anew where a `request` is given, in turn.
-
-    `seconds` has the times of the replies by service; `refusal` what a refused call was told.
-    """
-
-    def __init__(self, client: GraphClient, period: float = 1.0, request: Any = None) -> None:
-        self.seconds = {"get_vocabulary": array("d")}
-        if request is not None:
-            self.seconds["set_vocabulary"] = array("d")
-        self.refusal = ""
-        self._client = client
-        self._period = period
-        self._request = request
-        self._called_at = time.monotonic()
-        self._waiting_for = ""
-        self._turn = 0
-
-    def tick(self) -> None:
-        """To be called often."""
-        now = time.monotonic()
-        # A reply may be lost while a client and a service only just know each other.
-        patience = START_TIMEOUT / 10 if self._waiting_for else self._period
-        if now < self._called_at + patience:
-            return
-        name = list(self.seconds)[self._turn % len(self.seconds)]
-        self._turn += 1
-        self._called_at, self._waiting_for = now, name
-        if name == "set_vocabulary":
-            self._client.set_vocabulary(self._request, self._on_reply)
-        else:
-            self._client.get_vocabulary(self._on_reply)
-
-    @property
-    def replies(self) -> int:
-        """Replies of the service that was answered least."""
-        return min(len(seconds) for seconds in self.seconds.values())
-
-    def _on_reply(self, response: Any, seconds: float) -> None:
-        self.seconds[self._waiting_for].append(seconds)
-        if not getattr(response, "success", True):
-            self.refusal = response.message
-        self._waiting_for = ""
-
-
-class Replay:
-    """Plays into a node that is starting or runs.
+def replay(
+    path: Path,
+    engine: EngineConfig,
+    recording: RecordingConfig,
+    truth: TruthConfig,
+    selection: SelectionConfig,
+    config: ReplayConfig,
+    params: Mapping[str, object],
+    progress: Progress,
+) -> ReplayOutcome:
+    """Play a recording into a node, measure, and write what is asked for. A Ctrl-C ends the playing, and the
+    outcome is that of what was played.
 
     Args:
-        client: open.
-        node: what plays the part of the segmenter.
-        clock: whether to publish /clock.
-        is_over: whether the user wants an end.
+        engine: as `params` has it; its vocabulary, or else the ground truth's names, are the first words.
+        params: parameters that were given for a started node, by full name; it gets these, those that say
+            how images come in, and the first words.
+
+    Raises ConfigError on options that contradict each other, OvsegError on whatever the user can mend, such
+    as a node that answers nothing.
     """
+    if config.attach and params:
+        raise ConfigError(f"{', '.join(params)}: for a node that is started; leave out with --attach")
+    output = Path(config.output) if config.output else None
+    with ExitStack() as stack:
+        if not config.attach:
+            stack.enter_context(graph_of_our_own())
+        stack.enter_context(terminated_as_interrupted())
+        source = stack.enter_context(open_source(path, recording, truth))
+        if output is not None:
+            prepare(output, command())
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=output, prefix=SCRATCH)))
+        played = PlayedRecording(path, recording, truth, selection, config.loop)
+        log = PredictionLog(scratch / "predictions")
+        words = engine.vocabulary if config.attach else _first_words(source, engine)
+        then = _second_words(words, config)
+        parameters = {} if config.attach else _parameters(source, words, config, params)
+        interruption = Interruption()
+        session = ReplaySession(source, played, config, progress, parameters, output or scratch)
+        with session:
+            stack.enter_context(interruption)
+            record = session.run(then, log, lambda: interruption.requested)
+        mapping = read_mapping(Path(truth.mapping)) if truth.mapping else None
+        meter = SegmentationAccumulator(source.truth_names, mapping)
+        scores, media = _score(source, played, record, log, meter, output, progress)
+        for warning in source.warnings:
+            progress.warn(warning)
+        metrics = {
+            **collect(
+                scores,
+                kind="replay" if then is None else "demo",
+                bag=path.resolve().name,
+                image_topic=source.topic.name,
+                **{key: record.node.get(key, "unknown") for key in ("model", "method", "device")},
+            ),
+            **graph_figures(record, source.topic.rate),
+        }
+        if output is not None:
+            write_run(output, metrics, media)
+        return ReplayOutcome(metrics, record, scores)
 
-    def __init__(
-        self,
-        client: GraphClient,
-        node: Segmenter,
-        *,
-        clock: bool,
-        is_over: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.client = client
-        self.player = Player(client, clock=clock, check=node.check)
-        self.is_over = is_over
-        self._node = node
 
-    def warm_up(self, first: Frame) -> float:
-        """Wait for the node to be active and warm; returns the seconds that it needs for a frame.
+def write_node_parameters(
+    path: Path,
+    engine: EngineConfig,
+    recording: RecordingConfig,
+    truth: TruthConfig,
+    config: ReplayConfig,
+    params: Mapping[str, object],
+) -> None:
+    """Write the parameters of the node that would be started to `config.write_params`, so that it can be
+    started by other means. Raises OvsegError as `replay` does."""
+    with open_source(path, recording, truth) as source:
+        parameters = _parameters(source, _first_words(source, engine), config, params)
+        write_parameters(parameters, Path(config.write_params))
 
-        Raises ReplayError where it ends, cannot be configured or does not answer.
-        """
-        self.client.wait_until_active(START_TIMEOUT, self._node.check)
-        try:
-            return statistics.median(self.player.warm_up(first, WARM_UP_ANSWERS)[1:])
-        except ReplayError as error:
-            self._node.check()
-            raise ReplayError(f"{error}. {self.why()}") from error
 
-    def run(
-        self,
-        frames: Iterable[Frame],
-        pace: Pace,
-        result: ReplayResult,
-        log: AnswerLog | None = None,
-        *,
-        on_progress: Callable[[int, int], None] = lambda sent, answered: None,
-        switch: VocabularySwitch | None = None,
-        probe: ServiceProbe | None = None,
-    ) -> None:
-        """Play the frames and keep the answers in `log`; `result` grows meanwhile. `on_progress` is called
-        with the frames sent and answered. What ends the replay early is told in `result.failure`.
+def _first_words(source: Source, engine: EngineConfig) -> VocabularyConfig:
+    words = prompts_of_run(engine.vocabulary, source.truth_names)
+    if not words.classes and not words.file:
+        raise ReplayError(
+            f"{source.path} does not say what is to be seen in it (it has no ground truth); give --classes "
+            f"'road, person; pedestrian', or --vocabulary with a file or one that ships: "
+            f"{', '.join(shipped_vocabularies())}"
+        )
+    return words
 
-        Raises ReplayError where nothing was answered at all, and what `frames` raises.
-        """
-        received = self._fresh_count()
-        trace = result.trace
-        began = time.monotonic()
 
-        def on_answer(number: int, arrival: Arrival) -> None:
-            if log is not None:
-                log.write(number, arrival.labels, arrival.confidence, arrival.summary)
+def _second_words(first: VocabularyConfig, config: ReplayConfig) -> dict[str, Any] | None:
+    """The fields of the request half-way, None where none is asked for."""
+    if config.then_vocabulary or config.then_classes:
+        return request_fields(VocabularyConfig(config.then_vocabulary, config.then_classes))
+    return request_fields(other_prompts(first)) if config.then_synonyms else None
 
-        def on_tick() -> None:
-            on_progress(trace.sent, trace.answered)
-            if probe is not None:
-                probe.tick()
 
-        try:
-            self.player.play(
-                paced(frames, pace),
-                trace,
-                on_answer,
-                on_tick,
-                switch.before if switch else lambda number: 0.0,
-                self.is_over,
-            )
-            if switch is not None:
-                switch.wait()
-            self._node.check()
-        except ReplayError as error:
-            result.failure = f"{error} {self.why()}"
-        on_progress(trace.sent, trace.answered)
-        result.interrupted = self.is_over()
-        result.seconds = time.monotonic() - began
-        if switch is not None:
-            result.call, result.held_seconds = switch.call, switch.held_seconds
-        if not result.interrupted and not result.failure:
-            now = self._fresh_count()
-            result.received = None if received is None or now is None else now - received
-        result.node = dict(self.client.diagnostics)
-        if not trace.answered and not result.interrupted:
-            raise ReplayError(
-                result.failure or f"the node answered none of {trace.sent} frames. {self.why()}"
-            )
+def _parameters(
+    source: Source, words: VocabularyConfig, config: ReplayConfig, params: Mapping[str, object]
+) -> dict[str, Any]:
+    """The parameters of the node that is started."""
+    parameters = {**params, **input_parameters(source.topic, config.clock != "off"), **node_parameters(words)}
+    model = str(params.get("model.name", ""))
+    if model and Path(model).is_dir():  # the node may run in another folder
+        parameters["model.name"] = str(Path(model).resolve())
+    return parameters
 
-    def why(self) -> str:
-        """What the node says of its troubles."""
-        diagnostics = self.client.diagnostics
-        reasons = [diagnostics[key] for key in ("last error", "last rejection") if key in diagnostics]
-        told = [reason for reason in reasons if reason != "none"]
-        return f"It says: {'; '.join(told)}" if told else self._node.last_words()
 
-    def _fresh_count(self) -> int | None:
-        """Images that the node says that it has received by now."""
-        self.client.wait_for_diagnostics(2.5)
-        text = self.client.diagnostics.get(_RECEIVED, "")
-        return int(text) if text.isdigit() else None
+def _score(
+    source: Source,
+    played: PlayedRecording,
+    record: ReplayRecord,
+    log: PredictionLog,
+    meter: SegmentationAccumulator,
+    output: Path | None,
+    progress: Progress,
+) -> tuple[RunScores, Media]:
+    """Go through the frames once; write `overlay.webm` and `labelled/` to `output`, where that is given."""
+    trace, vocabularies = record.trace, record.vocabularies
+    video: OverlayVideo | None = None
+    sinks: list[Sink] = []
+    if output is not None and trace.answered:
+        rate = source.topic.rate or DEFAULT_RATE
+        video = OverlayVideo(output / "overlay.webm", rate, list(vocabularies.values()))
+        labelled = output / "labelled"
+        sinks = [video, LabelledBag(labelled, source.topic.name, source.topic.type, source.truth_names)]
+    with (
+        progress.stage("scoring", trace.sent) as advance,
+        Scorer(meter, trace.answered, sinks, follow=True) as scorer,
+        closing(played.frames()) as frames,
+    ):
+        for frame, sent_s, prediction in log.predictions(frames, trace, vocabularies):
+            if prediction is None:
+                scorer.add_dropped(frame, sent_s)
+            else:
+                scorer.add(prediction)
+            advance()
+        scores = scorer.finish()
+    shown = None if video is None else Video("overlay.webm", video.rate, video.poster)
+    return scores, Media(scores.pictures, shown)

@@ -1,107 +1,122 @@
-"""The frames of a replay once it has ended: what was played, and what was answered."""
+"""The frames of a replay: what is played, and once it has ended, what the node published for each."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
-from ovseg_ros.graph.node_process import ReplayError
-from ovseg_ros.graph.pacing import Selection
+from ovseg_ros.graph.client import NodeOutput, ReplayError
+from ovseg_ros.graph.pacing import passes
+from ovseg_ros.graph.player import Trace
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.frame import Message
-from ovseg_ros.recordings.frames import Frame, read_frames
-from ovseg_ros.recordings.label_map import LabelMap
-from ovseg_ros.recordings.message_types import IMAGE
-from ovseg_ros.recordings.recording import CONFIDENCE_TOPIC, LABELS_TOPIC, Answer, AnswerLog
-from ovseg_ros.runs.answered_frame import AnsweredFrame, SentFrame
-from ovseg_ros.runs.replay_result import Trace
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+from ovseg_ros.recordings.frame import Frame, Message, Source
+from ovseg_ros.recordings.message_types import IMAGE, SUMMARY
+from ovseg_ros.recordings.messages import CONFIDENCE_TOPIC, LABELS_TOPIC, SUMMARY_TOPIC
+from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.recordings.writer import BagWriter
+from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A bag that is played: its image topic, the topic of its truth, and which frames."""
+class PlayedRecording:
+    """Selected frames of a recording, played `loops` times (0: endlessly)."""
 
     path: Path
-    image_topic: str
-    labels_topic: str | None
-    selection: Selection
+    recording: RecordingConfig
+    truth: TruthConfig
+    selection: SelectionConfig
+    loops: int
+
+    def expected(self, source: Source) -> int | None:
+        """About how many frames are played; None where there is no end."""
+        return source.expected(self.selection) * self.loops or None
 
     def frames(self, pass_starts: list[int] | None = None) -> Generator[Frame, None, None]:
-        """All frames of all passes; `pass_starts` is given the number of each pass's first frame.
+        """The frames as `passes` has them; the number of each pass's first frame is added to `pass_starts`.
 
-        Opens the bag for itself, so that any thread may iterate.
+        Opens the recording for itself, so that any thread may iterate.
         """
         starts = [] if pass_starts is None else pass_starts
-        for number, (turn, frame) in enumerate(self.selection.frames(self._read)):
-            if turn == len(starts):
-                starts.append(number)
-            yield frame
-
-    def _read(self) -> Iterator[Frame]:
-        with Bag(self.path) as bag:
-            yield from read_frames(bag, self.image_topic, labels_topic=self.labels_topic)
+        with open_source(self.path, self.recording, self.truth) as source:
+            for turn, frame in passes(lambda: source.frames(self.selection), self.loops):
+                if turn == len(starts):
+                    starts.append(frame.number)
+                yield frame
 
 
-def replayed_frames(
-    bag: Bag,
-    frames: Iterable[Frame],
-    trace: Trace,
-    log: AnswerLog,
-    vocabulary_of: Callable[[int], Vocabulary | None],
-    label_map: LabelMap | None,
-) -> Iterator[SentFrame | AnsweredFrame]:
-    """Every frame that was sent, in the order of sending.
+LOGGED = {LABELS_TOPIC: IMAGE, CONFIDENCE_TOPIC: IMAGE, SUMMARY_TOPIC: SUMMARY}
 
-    Args:
-        bag: open, to decode messages with.
-        frames: as they were played.
-        trace: of the replay.
-        log: with the answers.
-        vocabulary_of: the vocabulary of a revision.
-        label_map: of the truth.
 
-    Raises ReplayError where an answer is in a vocabulary that the node never published.
+class PredictionLog:
+    """What the node published, on disk, by the number of the frame; use as a context manager while writing.
+
+    It is a bag in which the time of a message is the frame's number: no image is written while a run is
+    measured, and memory does not grow with it.
     """
-    answers = log.read()
-    answered, answer = next(answers, (-1, None))
-    for number, (frame, sent_s, latency_ms) in enumerate(
-        zip(frames, trace.sent_s, trace.latency_ms, strict=False)
-    ):
-        if math.isnan(sent_s):
-            continue
-        if answer is None or number != answered:
-            yield SentFrame(number, sent_s, frame)
-            continue
-        vocabulary = vocabulary_of(answer.revision)
-        if vocabulary is None:
-            raise ReplayError(f"the node labelled with vocabulary {answer.revision}, but never published it")
-        yield _answered(bag, SentFrame(number, sent_s, frame), answer, latency_ms, vocabulary, label_map)
-        answered, answer = next(answers, (-1, None))
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bag = BagWriter(path)
+
+    def __enter__(self) -> "PredictionLog":
+        self._bag.__enter__()
+        for name, kind in LOGGED.items():
+            self._bag.add_topic(name, kind)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bag.__exit__(*exception)
+
+    def write(self, number: int, output: NodeOutput) -> None:
+        """Keep the output for a frame."""
+        for name, data in zip(LOGGED, (output.labels, output.confidence, output.summary), strict=True):
+            self._bag.write_cdr(name, data, number)
+
+    def predictions(
+        self, frames: Iterable[Frame], trace: Trace, vocabularies: Mapping[int, Vocabulary]
+    ) -> Iterator[tuple[Frame, float, Prediction | None]]:
+        """Every frame that was sent, when (seconds from the start), and its prediction, None for a dropped
+        frame; once writing has ended.
+
+        Args:
+            frames: as they were played.
+            trace: of the replay.
+            vocabularies: by revision.
+
+        Raises ReplayError where the node used a vocabulary that it never published.
+        """
+        with Bag(self._path) as bag:
+            logged = groupby(bag.messages(list(LOGGED)), key=lambda message: message.log_ns)
+            number, messages = next(logged, (-1, None))
+            for frame, sent_s, latency_ms in zip(frames, trace.sent_s, trace.latency_ms, strict=False):
+                if math.isnan(sent_s):
+                    continue
+                if messages is None or frame.number != number:
+                    yield frame, sent_s, None
+                    continue
+                found = {message.topic: message for message in messages}
+                revision = int(bag.read(found[SUMMARY_TOPIC]).vocabulary_revision)
+                if revision not in vocabularies:
+                    raise ReplayError(f"the node used vocabulary {revision}, but never published it")
+                yield (
+                    frame,
+                    sent_s,
+                    Prediction(
+                        frame,
+                        labels=bag.decode_labels(found[LABELS_TOPIC]),
+                        confidence=bag.decode_labels(found[CONFIDENCE_TOPIC]),
+                        vocabulary=vocabularies[revision],
+                        latency_ms=latency_ms,
+                        sent_s=sent_s,
+                        messages=partial(_data, found),
+                    ),
+                )
+                number, messages = next(logged, (-1, None))
 
 
-def _answered(
-    bag: Bag,
-    sent: SentFrame,
-    answer: Answer,
-    latency_ms: float,
-    vocabulary: Vocabulary,
-    label_map: LabelMap | None,
-) -> AnsweredFrame:
-    source = sent.source
-    log_ns = source.image.log_ns
-    return AnsweredFrame(
-        number=sent.number,
-        sent_s=sent.sent_s,
-        source=source,
-        image=partial(bag.decode_image, source.image),
-        labels=bag.decode_labels(Message(LABELS_TOPIC, IMAGE, log_ns, answer.labels, source.stamp_ns)),
-        confidence=bag.decode_labels(
-            Message(CONFIDENCE_TOPIC, IMAGE, log_ns, answer.confidence, source.stamp_ns)
-        ),
-        vocabulary=vocabulary,
-        truth=None if source.truth is None else bag.decode_labels(source.truth, label_map),
-        latency_ms=latency_ms,
-        answer=answer,
-    )
+def _data(messages: Mapping[str, Message]) -> dict[str, bytes]:
+    return {topic: message.data for topic, message in messages.items()}

@@ -1,16 +1,13 @@
-"""`ovseg bag` and `ovseg demo`: their arguments reach the evaluation part, their answers the user."""
+"""`ovseg bag`: its arguments reach the recordings, their answers the user."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from typer.testing import Result
-
-from ovseg_ros.runs import demo
 
 from .stand_ins import save_picture
 
@@ -82,24 +79,3 @@ def test_trouble_is_one_line(ovseg: Run, tmp_path: Path) -> None:
     result = ovseg("bag", "info", tmp_path)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {tmp_path} is no bag")
-
-
-def test_demo_passes_everything_on(ovseg: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls: list[dict[str, Any]] = []
-
-    def run(**arguments: Any) -> int:
-        calls.append(arguments)
-        return 3
-
-    monkeypatch.setattr(demo, "run", run)
-    result = ovseg(
-        "demo", "--bag", tmp_path, "--model", "m", "--weights", "w", "--vocabulary", "a, b", "--then", "c",
-        "--output", tmp_path / "out", "--device", "cpu", "--rate", 2, "--limit", 7,
-    )  # fmt: skip
-    assert result.exit_code == 3
-    assert calls == [
-        {
-            "bag": tmp_path, "model": "m", "weights": "w", "vocabulary": "a, b", "then": "c",
-            "output": tmp_path / "out", "device": "cpu", "rate": 2.0, "limit": 7,
-        }
-    ]  # fmt: skip

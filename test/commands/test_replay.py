@@ -1,17 +1,26 @@
-"""`ovseg replay` on the command line: usage, and what is told. The replay itself: test/evaluation."""
+"""`ovseg replay` on the command line: usage, and what is told. The replay itself: test/runs."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import typer
 import yaml
 from typer.testing import Result
 
-from ovseg_ros.commands.replay import told
-from ovseg_ros.runs.graph_figures import graph_figures
-from ovseg_ros.runs.replay_result import HighestRate, ReplayResult, Trace
+from ovseg_ros.commands.replay import finish, report_lines
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from ovseg_ros.graph.calls import VocabularyCall
+from ovseg_ros.graph.player import Trace
+from ovseg_ros.graph.rates import HighestRate
+from ovseg_ros.runs.replay import ReplayOutcome
+from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
+from ovseg_ros.runs.scoring import RunScores
 
 Run = Callable[..., Result]
 
@@ -30,9 +39,10 @@ def bag(tmp_path: Path, ovseg: Run) -> Path:
     ("options", "reason"),
     [
         (["--speed", "2", "--rate", "3"], "not both"),
-        (["--speed", "0"], "above 0"),
-        (["--rate", "-1"], "above 0"),
-        (["--attach", "--model", "ViT-B-16", "--device", "cpu"], "--model, --device: for a node that is"),
+        (["--speed", "0"], "--speed"),
+        (["--rate", "-1"], "--rate"),
+        (["--then-vocabulary", "indoor", "--then-classes", "road"], "not both"),
+        (["--attach", "--model", "ViT-B-16", "--device", "cpu"], "model.name, model.device: for a node that"),
         (["--loop", "-1"], "--loop"),
         (["--every", "0"], "--every"),
     ],
@@ -44,30 +54,28 @@ def test_wrong_usage_is_told(tmp_path: Path, ovseg: Run, options: list[str], rea
 
 
 def test_parameters_of_an_attached_node_are_its_own(tmp_path: Path, ovseg: Run) -> None:
-    (tmp_path / "p.yaml").write_text("", encoding="utf-8")
+    text = "/**: {ros__parameters: {method: {window: 224}}}"
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
     result = ovseg("replay", tmp_path, "--attach", "--params-file", tmp_path / "p.yaml")
     assert result.exit_code == 2
-    assert "--params-file is for a node that is started" in result.stderr
+    assert "method.window: for a node that is started" in " ".join(result.stderr.split())
 
 
-def test_what_is_no_bag_is_told(tmp_path: Path, ovseg: Run) -> None:
-    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+def test_what_is_no_recording_is_reported(tmp_path: Path, ovseg: Run) -> None:
     result = ovseg("replay", tmp_path)
     assert result.exit_code == 1
-    assert "is no bag" in result.stderr
+    assert "is no dataset folder" in result.stderr
 
 
 def test_without_truth_the_words_must_be_given(ovseg: Run, bag: Path, tmp_path: Path) -> None:
-    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     result = ovseg("replay", bag, "--write-params", tmp_path / "node.yaml")
     assert result.exit_code == 1
-    assert "give --vocabulary" in result.stderr
+    assert "give --classes" in result.stderr
 
 
 def test_the_parameters_for_a_node_are_written(tmp_path: Path, ovseg: Run, bag: Path) -> None:
-    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     file = tmp_path / "node.yaml"
-    options = ["--vocabulary", "road, person; pedestrian", "--write-params", str(file)]
+    options = ["--classes", "road, person; pedestrian", "--write-params", str(file)]
     result = ovseg("replay", bag, *options, "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     parameters = yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"]
@@ -80,16 +88,16 @@ def test_the_parameters_for_a_node_are_written(tmp_path: Path, ovseg: Run, bag: 
     }
 
 
-def test_the_figures_are_told_in_lines() -> None:
+def test_the_figures_are_reported_in_lines() -> None:
     trace = Trace()
     for number in range(4):
         trace.add(0.1 * number, 0.2)
         if number != 1:
             trace.answer(number, 50.0 + number)
-    result = ReplayResult(trace, pass_starts=[0, 2], received=3)
-    result.highest_rate = HighestRate(9.5, 10.0, ())
-    metrics = {**graph_figures(result, 10.0), "model": "m", "method": "clipseg", "device": "cpu"}
-    text = "\n".join(told(metrics))
+    record = ReplayRecord(trace, pass_starts=[0, 2], received=3)
+    record.highest_rate = HighestRate(9.5, 10.0, ())
+    metrics = {**graph_figures(record, 10.0), "model": "m", "method": "clipseg", "device": "cpu"}
+    text = "\n".join(report_lines(metrics))
     assert "4 frames sent, 3 answered, 1 dropped (1 of them never reached the node)" in text
     assert "latency 52.0 ms p50" in text
     assert "sent at 10.00 Hz" in text
@@ -98,6 +106,81 @@ def test_the_figures_are_told_in_lines() -> None:
     assert text.endswith("m, clipseg on cpu")
 
 
-def test_a_replay_without_answers_is_told_too() -> None:
-    metrics = {**graph_figures(ReplayResult(), None), "model": "m", "method": "n", "device": "d"}
-    assert told(metrics)[0] == "0 frames sent, 0 answered, 0 dropped"
+def test_a_replay_without_answers_is_reported_too() -> None:
+    metrics = {**graph_figures(ReplayRecord(), None), "model": "m", "method": "n", "device": "d"}
+    assert report_lines(metrics)[0] == "0 frames sent, 0 answered, 0 dropped"
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "message"),
+    [
+        (ReplayRecord(), 0, ""),
+        (ReplayRecord(failure="the node ended"), 1, "the node ended"),
+        (ReplayRecord(interrupted=True), 130, "interrupted after 0 frames"),
+        (ReplayRecord(call=VocabularyCall(1, 0.1, False, "no such word")), 1, "refused: no such word"),
+    ],
+)
+def test_the_exit_status_says_how_it_went(
+    record: ReplayRecord, status: int, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {**graph_figures(record, None), "model": "m", "method": "n", "device": "d"}
+    try:
+        finish(ReplayOutcome(metrics, record, RunScores()), "", None)
+        found = 0
+    except typer.Exit as end:
+        found = end.exit_code
+    assert found == status
+    assert message in capfd.readouterr().err
+
+
+class TestTheDemo:
+    @pytest.fixture
+    def played(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+        """The arguments of the replays that are asked for; none is played."""
+        from ovseg_ros.runs import demo
+
+        calls: list[tuple[Any, ...]] = []
+
+        def replay(*arguments: Any) -> ReplayOutcome:
+            calls.append(arguments)
+            record = ReplayRecord()
+            metrics = {**graph_figures(record, None), "model": "m", "method": "n", "device": "d"}
+            return ReplayOutcome(metrics, record, RunScores())
+
+        monkeypatch.setattr(demo, "replay", replay)
+        return calls
+
+    def test_is_of_the_sample_bag(self, ovseg: Run, played: list[tuple[Any, ...]]) -> None:
+        assert ovseg("demo").exit_code == 0
+        path, engine, _, _, _, config, params, _ = played[0]
+        assert path.name == "sample_bag"
+        assert engine.model.name == params["model.name"] == "ovseg-tiny"
+        assert config.then_vocabulary == str(path / "colors.yaml")
+        assert (config.avoid_drops, config.calls, config.output) == (True, 0, "out/demo")
+
+    def test_is_of_another_recording(self, ovseg: Run, played: list[tuple[Any, ...]], tmp_path: Path) -> None:
+        result = ovseg(
+            "demo", tmp_path, "--model", "m", "--weights", "w", "--classes", "a, b", "--then-classes", "c",
+            "--output", tmp_path / "out", "--device", "cpu", "--speed", 2, "--limit", 7,
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        path, engine, _, _, selection, config, params, _ = played[0]
+        assert path == tmp_path
+        assert engine.vocabulary.classes == ("a", "b")
+        assert params == {
+            "model.name": "m",
+            "model.weights": "w",
+            "model.device": "cpu",
+            "vocabulary.classes": ("a", "b"),
+        }
+        assert selection.limit == 7
+        assert (config.speed, config.output, config.then_classes) == (2.0, str(tmp_path / "out"), ("c",))
+        assert not config.then_synonyms
+
+    def test_says_the_words_of_another_recording_differently(
+        self, ovseg: Run, played: list[tuple[Any, ...]], tmp_path: Path
+    ) -> None:
+        assert ovseg("demo", tmp_path).exit_code == 0
+        config, params = played[0][5:7]
+        assert config.then_synonyms
+        assert params == {}

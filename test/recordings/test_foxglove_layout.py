@@ -6,7 +6,7 @@ from typing import Any
 from ovseg_ros.paths import share_directory
 from ovseg_ros.recordings.bag import TRUTH_TOPIC
 from ovseg_ros.recordings.file_sources import COMPRESSED_TOPIC
-from ovseg_ros.recordings.recording import CONFIDENCE_TOPIC, LABELS_TOPIC, OVERLAY_TOPIC
+from ovseg_ros.recordings.messages import CONFIDENCE_TOPIC, LABELS_TOPIC, OVERLAY_TOPIC
 
 
 def panels(layout: Any) -> list[str]:

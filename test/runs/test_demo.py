@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ from rosbags.highlevel import AnyReader
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from ovseg_ros.clipseg.config import EngineConfig
+from ovseg_ros.config import from_values
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.graph.graph_client import GraphClient
-from ovseg_ros.graph.node_process import NodeProcess, ReplayError
+from ovseg_ros.graph.client import GraphClient, ReplayError
+from ovseg_ros.graph.node_process import NodeProcess
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
-from ovseg_ros.runs.demo import run
+from ovseg_ros.runs.config import ReplayConfig
+from ovseg_ros.runs.demo import demo
 from ovseg_ros.runs.output_folder import OutputError
+from ovseg_ros.runs.replay import ReplayOutcome
 
 TRUTH = {1: "road", 2: "sky", 3: "red box"}
 
@@ -27,6 +33,26 @@ TRUTH = {1: "road", 2: "sky", 3: "red box"}
 def _own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 101))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+class Silent:
+    """Shows no progress."""
+
+    def stage(self, what: str, total: int | None = None) -> Any:
+        return nullcontext(lambda steps=1, text="": None)
+
+    def warn(self, text: str) -> None:
+        pass
+
+
+def run(
+    path: Path, output: Path, limit: int = 0, params: dict[str, Any] | None = None, **options: Any
+) -> ReplayOutcome:
+    params = {"model.device": "cpu", **(params or {})}
+    engine = from_values(EngineConfig, {"vocabulary.file": "", **params})
+    config = ReplayConfig(avoid_drops=True, calls=0, output=str(output), **options)
+    selection = SelectionConfig(limit=limit)
+    return demo(path, engine, RecordingConfig(), TruthConfig(), selection, config, params, Silent())
 
 
 class Messages:
@@ -74,9 +100,8 @@ def score_in_words(bag: Messages) -> tuple[dict[str, float | None], float, int]:
 
 def test_the_whole_demonstration(dataset: Path, tmp_path: Path, tiny_model_dir: Path) -> None:
     output = tmp_path / "demo"
-    then = "street; road, air; sky, red box; crate"
-    status = run(bag=dataset, model=str(tiny_model_dir), then=then, output=output, device="cpu")
-    assert status == 0
+    then = ("street; road", "air; sky", "red box; crate")
+    run(dataset, output, params={"model.name": str(tiny_model_dir)}, then_classes=then)
     metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     bag = Messages(output / "labelled")
 
@@ -127,16 +152,16 @@ def test_the_whole_demonstration(dataset: Path, tmp_path: Path, tiny_model_dir: 
 
 
 def test_a_refused_vocabulary_is_told_and_the_first_stays(
-    tmp_path: Path, make_dataset: Callable, tiny_model_dir: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, make_dataset: Callable, tiny_model_dir: Path
 ) -> None:
     make_dataset(tmp_path / "dataset", count=4)
     make_bag(tmp_path / "dataset", tmp_path / "raw", compressed=False)
     (tmp_path / "taken.yaml").write_text("classes: [{name: dragon, id: 1}]\n", encoding="utf-8")
     output = tmp_path / "demo"
-    options: dict[str, Any] = {"bag": tmp_path / "raw", "model": str(tiny_model_dir), "device": "cpu"}
-    status = run(**options, output=output, vocabulary="road", then=str(tmp_path / "taken.yaml"), limit=3)
-    assert status == 1
-    assert "/set_vocabulary was refused" in capfd.readouterr().err
+    params = {"model.name": str(tiny_model_dir), "vocabulary.classes": ["road"]}
+    outcome = run(tmp_path / "raw", output, 3, params, then_vocabulary=str(tmp_path / "taken.yaml"))
+    assert outcome.record.call is not None
+    assert not outcome.record.call.success
     metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["frames_in"] == 3
     assert metrics["image_topic"] == "/camera/image"
@@ -150,16 +175,16 @@ def test_the_node_ends_cleanly(tmp_path: Path, tiny_model_dir: Path) -> None:
     process = NodeProcess(parameters, tmp_path)
     with process, GraphClient() as client:
         client.wait_until_active(60.0, process.check)
-    assert process.returncode == 0, process.last_words()
+    assert process.returncode == 0, process.last_output()
 
 
 def test_a_model_that_is_not_there_is_told(dataset: Path, tmp_path: Path) -> None:
     absent = tmp_path / "no_such_model"
     with pytest.raises(ReplayError, match=r"the node cannot be configured: [\s\S]*no_such_model"):
-        run(bag=dataset, model=str(absent), output=tmp_path / "demo", device="cpu", limit=2)
+        run(dataset, tmp_path / "demo", limit=2, params={"model.name": str(absent)})
 
 
-def test_a_node_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_node_that_dies_is_told_with_its_last_output(tmp_path: Path) -> None:
     process = NodeProcess({"input.transport": "pigeon"}, tmp_path)
     with (
         pytest.raises(ReplayError, match=r"the node ended with status [\s\S]*pigeon"),
@@ -174,18 +199,18 @@ def test_without_truth_and_words_there_is_nothing_to_look_for(tmp_path: Path, ma
     for file in (tmp_path / "dataset" / "labels").iterdir():
         file.unlink()
     (tmp_path / "dataset" / "labels").rmdir()
-    with pytest.raises(ReplayError, match="give --vocabulary 'road, person; pedestrian', a file, or one"):
-        run(bag=tmp_path / "dataset", output=tmp_path / "demo")
+    with pytest.raises(ReplayError, match="give --classes 'road, person; pedestrian', or --vocabulary"):
+        run(tmp_path / "dataset", tmp_path / "demo")
 
 
 def test_a_folder_of_somebody_else_is_left_alone(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "home" / "labelled").mkdir(parents=True)
     (tmp_path / "home" / "labelled" / "thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(OutputError, match="neither empty nor of an earlier run"):
-        run(bag=dataset, output=tmp_path / "home")
+        run(dataset, tmp_path / "home")
     assert (tmp_path / "home" / "labelled" / "thesis.txt").exists()
 
 
 def test_no_bag_at_all(tmp_path: Path) -> None:
     with pytest.raises(OvsegError, match="does not exist"):
-        run(bag=tmp_path / "absent", output=tmp_path / "demo")
+        run(tmp_path / "absent", tmp_path / "demo")

@@ -15,16 +15,17 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from ovseg_ros.clipseg import ModelConfig, Segmenter, load_model
-from ovseg_ros.graph.graph_client import GraphClient
-from ovseg_ros.graph.graph_names import GraphNames
-from ovseg_ros.graph.node_process import ReplayError
-from ovseg_ros.graph.pacing import Pace, Selection
+from ovseg_ros.clipseg import load_segmenter
+from ovseg_ros.clipseg.config import EngineConfig
+from ovseg_ros.config import ConfigError, from_values
+from ovseg_ros.graph.client import GraphClient, ReplayError
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
-from ovseg_ros.runs.examination import Source
-from ovseg_ros.runs.replay_run import ReplayOptions, ReplayOutcome, run
+from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.runs.config import ReplayConfig
+from ovseg_ros.runs.replay import ReplayOutcome, replay
 from ovseg_ros.runs.result_files import as_json
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -49,8 +50,8 @@ def raw_bag(tmp_path_factory: pytest.TempPathFactory, make_dataset: Callable[...
     return folder / "raw"
 
 
-OTHER = GraphNames(namespace="/other")
-"""Where stand-ins are that the module's own must not meet."""
+OTHER = "/other"
+"""Namespace of stand-ins that the module's own must not meet."""
 
 
 @contextmanager
@@ -78,26 +79,52 @@ def quick(_own_graph: None) -> Iterator[None]:
 
 
 class Shown:
-    """Takes what a user would be told; `on_progress` is called with stage and steps done."""
+    """Takes what a run reports; `on_progress` is called with stage and steps done."""
 
     def __init__(self, on_progress: Callable[[str, int], None] = lambda what, done: None) -> None:
         self.warnings: list[str] = []
         self._on_progress = on_progress
 
     def stage(self, what: str, total: int | None = None) -> Any:
-        return nullcontext(lambda done, text: self._on_progress(what, done))
+        done = 0
+
+        def advance(steps: int = 1, text: str = "") -> None:
+            nonlocal done
+            done += steps
+            self._on_progress(what, done)
+
+        return nullcontext(advance)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
 
-def attached(bag: Path, shown: Shown | None = None, **options: Any) -> ReplayOutcome:
-    return run(ReplayOptions(bag, attach=True, **{"calls": 0, **options}), shown or Shown())
+def played(
+    path: Path, shown: Shown | None = None, params: dict[str, Any] | None = None, **options: Any
+) -> ReplayOutcome:
+    """A replay, by default without service calls; `every` and `limit` select frames."""
+    chosen = {name: options.pop(name) for name in ("every", "limit") if name in options}
+    engine = from_values(EngineConfig, {"vocabulary.file": "", **(params or {})})
+    config = ReplayConfig(**{"calls": 0, **options})
+    return replay(
+        path,
+        engine,
+        RecordingConfig(),
+        TruthConfig(),
+        SelectionConfig(**chosen),
+        config,
+        params or {},
+        shown or Shown(),
+    )
+
+
+def attached(path: Path, shown: Shown | None = None, **options: Any) -> ReplayOutcome:
+    return played(path, shown, attach=True, **options)
 
 
 def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: None) -> None:
     outcome = attached(raw_bag, calls=2)
-    metrics, trace = outcome.metrics, outcome.result.trace
+    metrics, trace = outcome.metrics, outcome.record.trace
     assert metrics["frames_in"] == 12
     assert metrics["frames_out"] + metrics["frames_dropped"] == 12
     # A machine that is busy with other things may drop some, never the last.
@@ -113,7 +140,7 @@ def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: N
     # Thirds of a picture are road, sky and red box; the truth is what it is.
     meter = SegmentationAccumulator(TRUTH)
     labels = np.repeat(np.uint8([[1 + 3 * column // 64 for column in range(64)]]), 48, axis=0)
-    vocabulary = outcome.findings.phases[0].vocabulary
+    vocabulary = outcome.scores.phases[0].vocabulary
     with Bag(raw_bag) as bag:
         truths = [bag.decode_labels(message) for message in bag.messages(["/ground_truth/labels"])]
         images = [bag.decode_image(message) for message in bag.messages(["/camera/image"])]
@@ -125,9 +152,9 @@ def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: N
 
 
 def test_frames_go_out_at_their_times_and_never_early(raw_bag: Path, quick: None) -> None:
-    recorded = attached(raw_bag).result.trace
-    slow = attached(raw_bag, pace=Pace(speed=0.5), selection=Selection(limit=4)).result.trace
-    fixed = attached(raw_bag, pace=Pace(period=0.02), selection=Selection(every=2)).result.trace
+    recorded = attached(raw_bag).record.trace
+    slow = attached(raw_bag, speed=0.5, limit=4).record.trace
+    fixed = attached(raw_bag, rate=50.0, every=2).record.trace
     for trace, period, count in ((recorded, 0.05, 12), (slow, 0.1, 4), (fixed, 0.02, 6)):
         assert len(trace) == count
         due = np.arange(count) * period
@@ -137,7 +164,7 @@ def test_frames_go_out_at_their_times_and_never_early(raw_bag: Path, quick: None
 
 def test_a_slow_node_drops_and_the_rest_is_still_told(raw_bag: Path) -> None:
     with stand_in(0.4, "__ns:=/other"):
-        metrics = attached(raw_bag, names=OTHER, pace=Pace(period=0.05)).metrics
+        metrics = attached(raw_bag, namespace=OTHER, rate=20.0).metrics
     assert metrics["frames_in"] == 12
     assert 1 <= metrics["frames_out"] < 12
     assert metrics["frames_dropped"] == 12 - metrics["frames_out"]
@@ -147,10 +174,9 @@ def test_a_slow_node_drops_and_the_rest_is_still_told(raw_bag: Path) -> None:
 
 def test_a_loop_is_recovered_from(raw_bag: Path, tmp_path: Path, quick: None) -> None:
     output = tmp_path / "out"
-    selection = Selection(limit=5, passes=3)
-    outcome = attached(raw_bag, pace=Pace(period=0.25), selection=selection, output=output)
+    outcome = attached(raw_bag, rate=4.0, limit=5, loop=3, output=str(output))
     recovery = outcome.metrics["recovery"]
-    assert outcome.result.pass_starts == [0, 5, 10]
+    assert outcome.record.pass_starts == [0, 5, 10]
     assert (recovery["jumps"], recovery["recovered"]) == (2, 2)
     # A machine that hangs for a whole pass has a stamp on its way twice, and leaves the second out.
     left_out = outcome.metrics["frames_left_out"]
@@ -168,26 +194,23 @@ def test_a_loop_is_recovered_from(raw_bag: Path, tmp_path: Path, quick: None) ->
 
 def test_one_frame_again_and_again_is_not_mistaken_for_another(raw_bag: Path) -> None:
     with stand_in(0.3, "__ns:=/other"):
-        options = {"names": OTHER, "pace": Pace(period=0.05), "selection": Selection(limit=1, passes=12)}
-        metrics = attached(raw_bag, **options).metrics
+        metrics = attached(raw_bag, namespace=OTHER, rate=20.0, limit=1, loop=12).metrics
     assert metrics["frames_left_out"] >= 1
     assert metrics["frames_in"] + metrics["frames_left_out"] == 12
     assert metrics["frames_out"] == metrics["frames_in"]
 
 
 def test_remapped_names_and_a_namespace(raw_bag: Path) -> None:
-    names = GraphNames("eye", "/front")
     with stand_in(0.0, "__node:=eye", "__ns:=/front", "image:=/camera/color/image_raw"):
-        metrics = attached(raw_bag, names=names, selection=Selection(limit=3)).metrics
+        metrics = attached(raw_bag, node="eye", namespace="/front", limit=3).metrics
     assert metrics["frames_out"] >= 1
 
 
 def test_a_node_that_dies_is_told_with_what_it_gave(raw_bag: Path) -> None:
     # Four answers to the warm-up come first.
     with stand_in(0.0, "__ns:=/other", answers=4 + 3):
-        options = {"names": OTHER, "pace": Pace(period=0.3), "selection": Selection(passes=0)}
-        outcome = attached(raw_bag, **options)
-    assert "has left the graph" in outcome.result.failure or "not answered" in outcome.result.failure
+        outcome = attached(raw_bag, namespace=OTHER, rate=1 / 0.3, loop=0)
+    assert "has left the graph" in outcome.record.failure or "not answered" in outcome.record.failure
     assert 1 <= outcome.metrics["frames_out"] <= 3
     assert outcome.metrics["failure"]
 
@@ -201,8 +224,8 @@ def test_ctrl_c_gives_what_there_is(raw_bag: Path, quick: None) -> None:
             pressed = True
             signal.raise_signal(signal.SIGINT)
 
-    outcome = attached(raw_bag, Shown(interrupt_soon), selection=Selection(passes=0), calls=5)
-    assert outcome.result.interrupted
+    outcome = attached(raw_bag, Shown(interrupt_soon), loop=0, calls=5)
+    assert outcome.record.interrupted
     assert outcome.metrics["interrupted"]
     assert outcome.metrics["frames_in"] >= 3
     assert "set_vocabulary" not in outcome.metrics["service_ms"]
@@ -216,21 +239,28 @@ def test_a_camera_that_runs_already_is_in_the_way(raw_bag: Path, quick: None) ->
 
 
 def test_without_a_node_there_is_nothing_to_attach_to(raw_bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ovseg_ros.graph.connection.ATTACH_TIMEOUT", 1.0)
+    monkeypatch.setattr("ovseg_ros.graph.node_process.ATTACH_TIMEOUT", 1.0)
     with pytest.raises(ReplayError, match="no node /absent on the graph"):
-        attached(raw_bag, names=GraphNames("absent"))
+        attached(raw_bag, node="absent")
 
 
-def test_a_node_of_the_same_name_is_not_started_twice(raw_bag: Path, quick: None) -> None:
-    options = ReplayOptions(raw_bag, parameters={"autostart": False})
+def test_a_node_of_the_same_name_is_not_started_twice(
+    raw_bag: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ovseg_ros.graph.node_process.DISCOVERY_TIMEOUT", 60.0)  # it ends with the discovery
     with pytest.raises(ReplayError, match="runs on this graph already; give --attach"):
-        run(options, Shown())
+        played(raw_bag, params={"autostart": False})
+
+
+def test_parameters_are_for_a_node_that_is_started(raw_bag: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model\.device: for a node that is started"):
+        played(raw_bag, params={"model.device": "cpu"}, attach=True)
 
 
 def test_the_search_for_the_highest_rate(raw_bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ovseg_ros.runs.replay_run.SEARCH_SECONDS", 3.0)
+    monkeypatch.setattr("ovseg_ros.runs.replay_session.SEARCH_SECONDS", 3.0)
     with stand_in(0.01, "__ns:=/other"):
-        metrics = attached(raw_bag, names=OTHER, find_rate=True).metrics
+        metrics = attached(raw_bag, namespace=OTHER, find_rate=True).metrics
     search = metrics["rate_search"]
     assert search["bursts"]
     assert all(burst["frames_out"] <= burst["frames_in"] for burst in search["bursts"])
@@ -240,28 +270,32 @@ def test_the_search_for_the_highest_rate(raw_bag: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.timeout(300)
 def test_online_and_offline_say_the_same_of_the_same_frames(raw_bag: Path, tiny_model_dir: Path) -> None:
-    parameters = {"model.name": str(tiny_model_dir), "model.device": "cpu", "model.precision": "float32"}
+    params: dict[str, Any] = {
+        "model.name": str(tiny_model_dir),
+        "model.device": "cpu",
+        "model.precision": "float32",
+    }
+    # Options of the method reach the node as they reach the engine.
+    params |= {"method.window": 32, "method.window_stride": 16, "method.logit_scale": 30.0}
     shown = Shown()
-    options = ReplayOptions(raw_bag, names=OTHER, parameters=parameters, calls=0, pace=Pace(period=0.2))
-    outcome = run(options, shown)
+    outcome = played(raw_bag, shown, params, namespace=OTHER, rate=5.0)
     metrics = outcome.metrics
     answered = [frame["number"] for frame in metrics["per_frame"] if frame["latency_ms"] is not None]
     assert answered
     assert not shown.warnings
 
-    segmenter = Segmenter(load_model(ModelConfig(str(tiny_model_dir), device="cpu", precision="float32")))
+    segmenter = load_segmenter(from_values(EngineConfig, params))
     vocabulary = VocabularyBuilder().build(list(TRUTH.values()))
     classifier = segmenter.encode(vocabulary)
     meter = SegmentationAccumulator(TRUTH)
-    with Bag(raw_bag) as bag:
-        source = Source.choose(bag, None, None, Selection())
-        for number, frame in enumerate(source.recording.frames()):
-            if number in answered:
-                found = segmenter.segment(bag.decode_image(frame.image), classifier)
+    with open_source(raw_bag) as source:
+        for frame in source.frames(SelectionConfig()):
+            if frame.number in answered:
+                found = segmenter.segment(frame.image(), classifier)
                 assert frame.truth is not None
-                meter.update(bag.decode_labels(frame.truth), found.labels, found.confidence, vocabulary)
+                meter.update(frame.truth(), found.labels, found.confidence, vocabulary)
     expected = as_json(meter.compute())
     assert metrics["miou"] == pytest.approx(expected["miou"], abs=1e-9)
     assert metrics["confusion"] == expected["confusion"]
     # The node knows the time of the bag, so it can tell its own latency.
-    assert float(outcome.result.node["latency p50 (ms)"]) >= 0
+    assert float(outcome.record.node["latency p50 (ms)"]) >= 0

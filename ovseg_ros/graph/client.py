@@ -1,4 +1,4 @@
-"""Our end of the graph: gives the node images and takes what it answers, by header stamp."""
+"""A client of the segmenter node: publishes images, and takes what the node publishes, by header stamp."""
 
 import threading
 import time
@@ -25,42 +25,47 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ovseg_ros import msg, srv
-from ovseg_ros.graph.graph_names import GraphNames
-from ovseg_ros.graph.node_process import ReplayError
-from ovseg_ros.recordings.frames import Frame
+from ovseg_ros.errors import OvsegError
+from ovseg_ros.graph.names import GraphNames
+from ovseg_ros.recordings.frame import Message
 from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, header_stamp
-from ovseg_ros.recordings.recording import read_vocabulary_message
+from ovseg_ros.recordings.messages import read_vocabulary_message
 from ovseg_ros.vocabulary import Vocabulary
 
 _OUTPUT_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED_QOS = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
-_PARTS = {"labels": Image, "confidence": Image, "summary": msg.SegmentationSummary}
+_OUTPUTS = {"labels": Image, "confidence": Image, "summary": msg.SegmentationSummary}
 _INCOMPLETE = 32
-"""Answers of which a part is still to come are given up when so many newer ones have begun."""
+"""The oldest incomplete output is given up when this many newer ones have begun."""
+
+
+class ReplayError(OvsegError):
+    """The node did not start, died, or published nothing."""
 
 
 @dataclass
-class Arrival:
-    """The answer to one frame as CDR bytes; `at` is the time.monotonic() at which its labels arrived."""
+class NodeOutput:
+    """What the node published for one frame, as CDR bytes; `arrived_at` is the time.monotonic() at which the
+    labels arrived."""
 
     stamp_ns: int
     labels: bytes = b""
     confidence: bytes = b""
     summary: bytes = b""
-    at: float = 0.0
+    arrived_at: float = 0.0
 
     @property
     def complete(self) -> bool:
-        """Whether every part has come."""
+        """Whether all messages have arrived."""
         return bool(self.labels and self.confidence and self.summary)
 
 
 class GraphClient:
-    """A node that publishes one camera and listens to everything that the segmenter says of it.
+    """A ROS node that publishes one camera and subscribes to everything that the segmenter publishes for it.
 
-    A thread of its own takes in what arrives and puts every complete answer into `arrivals`; all methods may
+    A thread of its own receives the messages and puts every complete output into `outputs`; all methods may
     be called from any other thread. The time of an arrival is the one that the middleware notes when the
     labels are there, so neither this thread nor the interpreter's lock delays it; where a middleware notes
     none, it is the time at which this thread takes them. Use as a context manager.
@@ -68,14 +73,14 @@ class GraphClient:
 
     def __init__(self, names: GraphNames | None = None) -> None:
         self.names = names or GraphNames()
-        self.arrivals: SimpleQueue[Arrival] = SimpleQueue()
+        self.outputs: SimpleQueue[NodeOutput] = SimpleQueue()
         self.vocabularies: dict[int, Vocabulary] = {}
         """The vocabularies that came into force, by revision."""
         self.diagnostics: dict[str, str] = {}
         self.failure = ""
-        self._incomplete: OrderedDict[int, Arrival] = OrderedDict()
+        self._incomplete: OrderedDict[int, NodeOutput] = OrderedDict()
         self._newest: msg.Vocabulary | None = None
-        self._told = threading.Event()
+        self._reported = threading.Event()
         self._context = Context()
         self._error: Exception | None = None
 
@@ -90,7 +95,7 @@ class GraphClient:
             self._node.destroy_node()
             rclpy.shutdown(context=self._context)
             raise ReplayError(f"the graph takes no such name: {error}") from error
-        self._thread = threading.Thread(target=self._spin, name="arrivals", daemon=True)
+        self._thread = threading.Thread(target=self._spin, name="outputs", daemon=True)
         self._thread.start()
         return self
 
@@ -106,8 +111,8 @@ class GraphClient:
         self._get_parameters = node.create_client(GetParameters, names.private("get_parameters"))
         self._set_vocabulary = node.create_client(srv.SetVocabulary, names.in_namespace("set_vocabulary"))
         self._get_vocabulary = node.create_client(srv.GetVocabulary, names.in_namespace("get_vocabulary"))
-        for name, kind in _PARTS.items():
-            take = partial(self._take_part, name)
+        for name, kind in _OUTPUTS.items():
+            take = partial(self._take_output, name)
             node.create_subscription(kind, names.private(name), take, _OUTPUT_QOS, raw=True)
         node.create_subscription(
             msg.Vocabulary, names.private("vocabulary"), self._take_vocabulary, _LATCHED_QOS
@@ -115,10 +120,7 @@ class GraphClient:
         node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 10)
 
     def open_camera(self) -> None:
-        """Become a publisher of images, on the topics that `names` tells now.
-
-        Raises ReplayError where they are no valid names.
-        """
+        """Create the publishers of images on the topics in `names`. Raises ReplayError on invalid names."""
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         topics = ("raw_image", Image), ("compressed_image", CompressedImage), ("camera_info", CameraInfo)
         try:
@@ -129,23 +131,19 @@ class GraphClient:
         except NameValidationException as error:
             raise ReplayError(f"the graph takes no such name: {error}") from error
 
-    def next_arrival(self, timeout: float) -> Arrival | None:
-        """The next answer, None where there is none within `timeout` seconds."""
+    def next_output(self, timeout: float) -> NodeOutput | None:
+        """The next output, None where there is none within `timeout` seconds."""
         try:
-            return self.arrivals.get(timeout=timeout)
+            return self.outputs.get(timeout=timeout)
         except Empty:
             return None
 
     def check(self) -> None:
-        """Raises what went wrong on the thread that takes in answers."""
+        """Raises what went wrong on the thread that receives messages."""
         if self._error is not None:
             raise self._error
 
-    def is_there(self) -> bool:
-        """Whether the graph knows a node of the segmenter's name."""
-        return self.namesakes() > 0
-
-    def namesakes(self) -> int:
+    def nodes(self) -> int:
         """How many nodes of the segmenter's name the graph knows."""
         known = self._node.get_node_names_and_namespaces()
         return [f"{space.rstrip('/')}/{node}" for node, space in known].count(self.names.full_node)
@@ -166,7 +164,7 @@ class GraphClient:
         return self._node.count_publishers("/clock") > 0
 
     def wait_until_active(self, timeout: float, check: Callable[[], None]) -> None:
-        """Wait for the node to be active. `check()` is called all the while and may raise.
+        """Wait for the node to be active. `check()` is called repeatedly and may raise.
 
         Raises ReplayError where the node says that it cannot be configured, or after `timeout` seconds.
         """
@@ -182,12 +180,12 @@ class GraphClient:
         raise ReplayError(f"the node {self.names.full_node} was not active after {timeout:.0f} s")
 
     def wait_for_diagnostics(self, timeout: float) -> None:
-        """Wait until the node has told anew how it is, `timeout` seconds at most."""
-        self._told.clear()
-        self._told.wait(timeout)
+        """Wait for the node's next diagnostics, `timeout` seconds at most."""
+        self._reported.clear()
+        self._reported.wait(timeout)
 
     def parameter(self, name: str, timeout: float = 10.0) -> Any | None:
-        """A bool or string parameter of the node; None where it does not tell."""
+        """A bool or string parameter of the node; None where it does not reply."""
         reply = self._call(self._get_parameters, GetParameters.Request(names=[name]), timeout)
         if reply is None or not reply.values:
             return None
@@ -195,22 +193,21 @@ class GraphClient:
         return {1: value.bool_value, 4: value.string_value}.get(value.type)
 
     def offer_clock(self) -> None:
-        """Become a publisher of /clock."""
+        """Create the publisher of /clock."""
         self._clock = self._node.create_publisher(Clock, "/clock", 1)
 
     def publish_clock(self, time_ns: int) -> None:
-        """Say on /clock what time it is."""
+        """Publish a time on /clock."""
         seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
         self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
 
-    def publish(self, frame: Frame, image: bytes) -> float:
-        """Send a frame's camera_info and `image`, CDR bytes of the frame's type; returns time.monotonic()
-        just before the image went out."""
-        if frame.camera_info is not None:
-            self._camera_info.publish(frame.camera_info.data)
-        publisher = self._compressed if frame.image.type == COMPRESSED_IMAGE else self._raw
+    def publish(self, image: Message, camera_info: Message | None) -> float:
+        """Send camera_info and image; returns time.monotonic() just before the image went out."""
+        if camera_info is not None:
+            self._camera_info.publish(camera_info.data)
+        publisher = self._compressed if image.type == COMPRESSED_IMAGE else self._raw
         sent_at = time.monotonic()
-        publisher.publish(image)
+        publisher.publish(image.data)
         return sent_at
 
     def set_vocabulary(
@@ -220,20 +217,20 @@ class GraphClient:
         self._call_timed(self._set_vocabulary, request, on_reply)
 
     def same_vocabulary(self) -> srv.SetVocabulary.Request | None:
-        """A call that sets the vocabulary in force anew.
+        """A request that sets the vocabulary in force again.
 
-        None where no vocabulary is known, or where a call cannot say it: a class has its own threshold.
+        None where no vocabulary is known, or a class has its own threshold, which no request can hold.
         """
-        words = self._newest
-        if words is None or any(entry.threshold != words.threshold for entry in words.classes):
+        newest = self._newest
+        if newest is None or any(entry.threshold != newest.threshold for entry in newest.classes):
             return None
         return srv.SetVocabulary.Request(
-            classes=["; ".join((entry.name, *entry.synonyms)) for entry in words.classes],
-            ids=[entry.id for entry in words.classes],
-            background=words.background,
-            threshold=words.threshold,
-            costs=[entry.cost for entry in words.classes] if words.has_costs else [],
-            default_cost=words.default_cost,
+            classes=["; ".join((entry.name, *entry.synonyms)) for entry in newest.classes],
+            ids=[entry.id for entry in newest.classes],
+            background=newest.background,
+            threshold=newest.threshold,
+            costs=[entry.cost for entry in newest.classes] if newest.has_costs else [],
+            default_cost=newest.default_cost,
         )
 
     def get_vocabulary(self, on_reply: Callable[[Any, float], None]) -> None:
@@ -248,10 +245,10 @@ class GraphClient:
     def _call(self, client: Client, request: Any, timeout: float) -> Any | None:
         if not client.wait_for_service(timeout):
             return None
-        answered = threading.Event()
+        replied = threading.Event()
         future = client.call_async(request)
-        future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(timeout):
+        future.add_done_callback(lambda _: replied.set())
+        if not replied.wait(timeout):
             client.remove_pending_request(future)
             return None
         return future.result()
@@ -261,18 +258,18 @@ class GraphClient:
             self._executor.spin()
         except ExternalShutdownException:
             pass
-        except Exception as error:  # told by `check`, on a thread that somebody looks at
+        except Exception as error:  # raised by `check`, on a thread that handles it
             self._error = error
 
-    def _take_part(self, name: str, data: bytes, info: Mapping[str, int]) -> None:
+    def _take_output(self, name: str, data: bytes, info: Mapping[str, int]) -> None:
         stamp_ns = header_stamp(data)
-        arrival = self._incomplete.setdefault(stamp_ns, Arrival(stamp_ns))
-        setattr(arrival, name, data)
+        output = self._incomplete.setdefault(stamp_ns, NodeOutput(stamp_ns))
+        setattr(output, name, data)
         if name == "labels":
-            arrival.at = time.monotonic() - _age(info)
-        if arrival.complete:
+            output.arrived_at = time.monotonic() - _age(info)
+        if output.complete:
             del self._incomplete[stamp_ns]
-            self.arrivals.put(arrival)
+            self.outputs.put(output)
         while len(self._incomplete) > _INCOMPLETE:
             self._incomplete.popitem(last=False)
 
@@ -288,10 +285,10 @@ class GraphClient:
                 self.failure = (
                     status.message if unconfigured and status.level == DiagnosticStatus.ERROR else ""
                 )
-                self._told.set()
+                self._reported.set()
 
 
 def _age(info: Mapping[str, int]) -> float:
-    """Seconds since the middleware had a message, by the clock of the system that it uses."""
+    """Seconds since the middleware received a message, by the system clock, which it uses."""
     received = info["received_timestamp"]
     return max(0.0, (time.time_ns() - received) / 1e9) if received > 0 else 0.0

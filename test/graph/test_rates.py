@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.graph.rate_search import PRECISION, Burst, burst_frames, search
+from ovseg_ros.graph.rates import PRECISION, Burst, burst_frames, search
 
 
 class Imagined:
@@ -40,13 +40,13 @@ def test_what_is_found_is_the_rate_that_the_node_manages(service: float, guess: 
     assert found.held < found.failed <= found.held * PRECISION
     # Up to one frame of forty may be dropped, and the one that waits at the end is answered.
     assert 0.95 / service <= found.held <= 1.1 / service
-    assert len(found.tried) == node.bursts <= 30
+    assert len(found.bursts) == node.bursts <= 30
 
 
 def test_time_ends_the_search_with_what_is_known() -> None:
     node = Imagined(1.0)
     found = search(node.burst, 1.5, 60.0, clock=lambda: node.now)
-    assert found.tried
+    assert found.bursts
     assert node.now < 60.0 + burst_frames(0.5) / 0.5
     assert found.failed == 1.5
 
@@ -54,7 +54,7 @@ def test_time_ends_the_search_with_what_is_known() -> None:
 def test_the_user_ends_the_search() -> None:
     node = Imagined(0.1)
     found = search(node.burst, 5.0, 1e9, lambda: node.bursts == 2, clock=lambda: node.now)
-    assert (found.held, found.failed, len(found.tried)) == (7.5, None, 2)
+    assert (found.held, found.failed, len(found.bursts)) == (7.5, None, 2)
 
 
 def test_a_sender_that_is_too_slow_is_not_taken_for_the_node() -> None:

@@ -1,6 +1,6 @@
 """Names on the graph."""
 
-from ovseg_ros.graph.graph_names import GraphNames
+from ovseg_ros.graph.names import GraphNames
 
 
 def test_by_default_everything_is_in_the_root_namespace() -> None:

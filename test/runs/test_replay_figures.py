@@ -6,8 +6,9 @@ from array import array
 
 import pytest
 
-from ovseg_ros.runs.graph_figures import graph_figures, jitter, rate, recovery
-from ovseg_ros.runs.replay_result import HighestRate, ReplayResult, Trace
+from ovseg_ros.graph.player import Trace
+from ovseg_ros.graph.rates import Burst, HighestRate
+from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures, jitter, rate, recovery
 
 NAN = math.nan
 
@@ -22,7 +23,7 @@ def trace(sent_s: list[float], latency_ms: list[float]) -> Trace:
 
 
 def test_counts_latency_and_rates() -> None:
-    result = ReplayResult(
+    result = ReplayRecord(
         trace([0.0, 0.1, NAN, 0.3, 0.4], [40.0, NAN, NAN, 60.0, 50.0]),
         rate=10.0,
         received=3,
@@ -49,7 +50,7 @@ def test_counts_latency_and_rates() -> None:
 
 
 def test_a_replay_without_any_answer_has_figures_too() -> None:
-    figures = graph_figures(ReplayResult(interrupted=True), bag_rate=None)
+    figures = graph_figures(ReplayRecord(interrupted=True), bag_rate=None)
     assert figures["frames_in"] == 0
     assert figures["latency_ms"]["p50"] is None
     assert figures["rate"]["output"] is None
@@ -58,8 +59,8 @@ def test_a_replay_without_any_answer_has_figures_too() -> None:
 
 
 def test_the_search_for_the_highest_rate_is_told_burst_by_burst() -> None:
-    found = HighestRate(8.0, 10.0, ((10.0, 9.9, 40, 30), (8.0, 8.0, 40, 40)))
-    figures = graph_figures(ReplayResult(highest_rate=found), None)
+    found = HighestRate(8.0, 10.0, (Burst(10.0, 9.9, 40, 30), Burst(8.0, 8.0, 40, 40)))
+    figures = graph_figures(ReplayRecord(highest_rate=found), None)
     assert figures["sustainable_rate"] == 8.0
     assert figures["rate_search"]["bursts"][0] == {
         "asked": 10.0,

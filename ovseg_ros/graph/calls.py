@@ -1,0 +1,107 @@
+"""Calls of the node's services while frames flow: a change of vocabulary, and how fast services reply."""
+
+import threading
+import time
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+from ovseg_ros import srv
+from ovseg_ros.graph.client import GraphClient, ReplayError
+
+REPLY_TIMEOUT = 600.0
+"""Seconds for a vocabulary to be encoded."""
+
+
+@dataclass(frozen=True)
+class VocabularyCall:
+    """A call of /set_vocabulary: before which frame it was made, seconds to the reply, what it said."""
+
+    before_frame: int
+    seconds: float
+    success: bool
+    message: str
+
+
+class VocabularyChange:
+    """Calls /set_vocabulary before the frame `at` is due and does not wait; the frame `hold_at` waits for the
+    reply."""
+
+    def __init__(
+        self, client: GraphClient, request: srv.SetVocabulary.Request, at: int, hold_at: int
+    ) -> None:
+        self.call: VocabularyCall | None = None
+        self.held_seconds = 0.0
+        self._client = client
+        self._request = request
+        self._at = at
+        self._hold_at = hold_at
+        self._called = False
+        self._replied = threading.Event()
+
+    def before(self, number: int) -> float:
+        """To be called before each frame; returns the seconds that it waited."""
+        if number == self._at:
+            self._called = True
+            self._client.set_vocabulary(self._request, self._on_reply)
+        return self.wait() if number == self._hold_at else 0.0
+
+    def wait(self) -> float:
+        """Wait for the reply where there was a call; returns the seconds. Raises ReplayError without one."""
+        began = time.monotonic()
+        if self._called and not self._replied.wait(REPLY_TIMEOUT):
+            raise ReplayError("/set_vocabulary was not answered")
+        waited = time.monotonic() - began
+        self.held_seconds += waited
+        return waited
+
+    def _on_reply(self, response: Any, seconds: float) -> None:
+        self.call = VocabularyCall(self._at, seconds, response.success, response.message)
+        self._replied.set()
+
+
+class ServiceProbe:
+    """Calls /get_vocabulary periodically, and in turn /set_vocabulary where a `request` is given.
+
+    `seconds` has the times to the replies by service; `refusal` the message of a refused call.
+    """
+
+    def __init__(
+        self, client: GraphClient, period: float = 1.0, request: srv.SetVocabulary.Request | None = None
+    ) -> None:
+        self.seconds = {"get_vocabulary": array("d")}
+        if request is not None:
+            self.seconds["set_vocabulary"] = array("d")
+        self.refusal = ""
+        self._client = client
+        self._period = period
+        self._request = request
+        self._called_at = time.monotonic()
+        self._pending = ""
+        self._turn = 0
+
+    def tick(self) -> None:
+        """To be called often."""
+        now = time.monotonic()
+        # A reply may be lost while client and service have only just discovered each other.
+        patience = REPLY_TIMEOUT / 10 if self._pending else self._period
+        if now < self._called_at + patience:
+            return
+        name = list(self.seconds)[self._turn % len(self.seconds)]
+        self._turn += 1
+        self._called_at, self._pending = now, name
+        if name == "set_vocabulary":
+            self._client.set_vocabulary(self._request, self._on_reply)
+        else:
+            self._client.get_vocabulary(self._on_reply)
+
+    @property
+    def replies(self) -> int:
+        """Replies of the service with the fewest."""
+        return min(len(seconds) for seconds in self.seconds.values())
+
+    def _on_reply(self, response: Any, seconds: float) -> None:
+        self.seconds[self._pending].append(seconds)
+        if not getattr(response, "success", True):
+            self.refusal = response.message
+        self._pending = ""
