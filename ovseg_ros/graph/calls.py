@@ -14,10 +14,9 @@ REPLY_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
-class VocabularyCall:
-    """A call of /set_vocabulary: before which frame it was made, seconds to the reply, what it said."""
+class ServiceReply:
+    """The reply to a call of /set_vocabulary, and the seconds until it came."""
 
-    before_frame: int
     seconds: float
     success: bool
     message: str
@@ -30,18 +29,18 @@ class VocabularyChange:
     def __init__(
         self, client: GraphClient, request: srv.SetVocabulary.Request, at: int, hold_at: int
     ) -> None:
-        self.call: VocabularyCall | None = None
+        self.at = at
+        self.reply: ServiceReply | None = None
         self.held_seconds = 0.0
         self._client = client
         self._request = request
-        self._at = at
         self._hold_at = hold_at
         self._called = False
         self._replied = threading.Event()
 
     def before(self, number: int) -> float:
         """To be called before each frame; returns the seconds that it waited."""
-        if number == self._at:
+        if number == self.at:
             self._called = True
             self._client.set_vocabulary(self._request, self._on_reply)
         return self.wait() if number == self._hold_at else 0.0
@@ -56,7 +55,7 @@ class VocabularyChange:
         return waited
 
     def _on_reply(self, response: Any, seconds: float) -> None:
-        self.call = VocabularyCall(self._at, seconds, response.success, response.message)
+        self.reply = ServiceReply(seconds, response.success, response.message)
         self._replied.set()
 
 

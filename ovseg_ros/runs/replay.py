@@ -24,6 +24,8 @@ from ovseg_ros.runs.prompts import node_parameters, other_prompts, prompts_of_ru
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
 from ovseg_ros.runs.replay_session import ReplaySession
 from ovseg_ros.runs.replayed_frames import PlayedRecording, PredictionLog
+from ovseg_ros.runs.result_files import as_json
+from ovseg_ros.runs.results import Percentiles
 from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
 from ovseg_ros.runs.signals import Interruption, graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
@@ -96,7 +98,13 @@ def replay(
                 image_topic=source.topic.name,
                 **{key: record.node.get(key, "unknown") for key in ("model", "method", "device")},
             ),
-            **graph_figures(record, source.topic.rate),
+            **as_json(graph_figures(record, source.topic.rate)),
+            "frames_left_out": record.left_out,
+            "latency_ms": as_json(Percentiles.of(record.trace.latency_ms)),
+            "seconds": record.seconds,
+            "interrupted": record.interrupted,
+            "set_vocabulary": as_json(record.call),
+            "held_seconds": record.held_seconds,
         }
         if output is not None:
             write_run(output, metrics, media)

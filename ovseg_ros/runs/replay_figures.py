@@ -1,18 +1,27 @@
 """What the graph showed during a replay, and its figures: latency, rates, drops, replies, recovery."""
 
-import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from ovseg_ros.graph.calls import VocabularyCall
 from ovseg_ros.graph.player import Trace
 from ovseg_ros.graph.rates import HighestRate
-from ovseg_ros.runs.summary import latency_figures
+from ovseg_ros.runs.results import (
+    FrameRates,
+    GraphFigures,
+    JumpRecovery,
+    Percentiles,
+    RateSearch,
+    RateTrial,
+    Recovery,
+    SendingTimes,
+    ServiceCalls,
+    ServiceTimes,
+    VocabularyCall,
+)
 from ovseg_ros.vocabulary import Vocabulary
 
 JUMPS_LISTED = 20
@@ -52,46 +61,38 @@ class ReplayRecord:
     failure: str = ""
     interrupted: bool = False
 
+    @property
+    def left_out(self) -> int:
+        """Frames that were not sent: one with their header stamp was still on the way."""
+        return len(self.trace) - self.trace.sent
 
-def graph_figures(record: ReplayRecord, bag_rate: float | None) -> dict[str, Any]:
-    """For metrics.json, in ms and Hz; None where there is none. `bag_rate` is that of the recording (Hz)."""
+
+def graph_figures(record: ReplayRecord, bag_rate: float | None) -> GraphFigures:
+    """What the graph showed; `bag_rate` is that of the recording (Hz)."""
     trace = record.trace
     sent, answered = trace.sent, trace.answered
-    return {
-        "frames_in": sent,
-        "frames_out": answered,
-        "frames_dropped": sent - answered,
+    replies = [1e3 * s for seconds in record.service_s.values() for s in seconds]
+    calls = {name: _calls(seconds) for name, seconds in record.service_s.items()}
+    return GraphFigures(
+        frames_in=sent,
+        frames_out=answered,
+        frames_dropped=sent - answered,
         # Sent, but never seen by the node: lost on the way, or overtaken in its subscription.
-        "frames_not_received": None if record.received is None else max(0, sent - record.received),
-        "frames_left_out": len(trace) - sent,
-        "latency_ms": percentiles(trace.latency_ms),
-        "jitter_ms": jitter(trace.latency_ms),
-        "output_interval_ms": percentiles(1e3 * np.diff(_arrivals(trace))),
-        "rate": {
-            "bag": bag_rate,
-            "asked": record.rate,
-            "sent": rate(trace.sent_s),
-            "output": rate(_arrivals(trace)),
-        },
-        "service_ms": {
-            **percentiles([1e3 * s for seconds in record.service_s.values() for s in seconds]),
-            **{name: _calls(seconds) for name, seconds in record.service_s.items()},
-        },
-        "sustainable_rate": None if record.highest_rate is None else record.highest_rate.held,
-        "rate_search": _search(record.highest_rate),
-        "recovery": recovery(trace, record.pass_starts),
-        "sending": {"late_ms": percentiles(trace.late_ms)},
-        "seconds": record.seconds,
-        "interrupted": record.interrupted,
-        "failure": record.failure or None,
-        "set_vocabulary": _vocabulary_call(record.call),
-        "held_seconds": record.held_seconds,
-    }
-
-
-def percentiles(values: Sequence[float] | Float64[np.ndarray, "n"]) -> dict[str, float | None]:
-    """p50, p95, p99 and the largest of those values that are no NaN; None of none."""
-    return latency_figures(_there(values).tolist())
+        frames_not_received=None if record.received is None else max(0, sent - record.received),
+        jitter_ms=jitter(trace.latency_ms),
+        output_interval_ms=Percentiles.of(1e3 * np.diff(_arrivals(trace))),
+        rate=FrameRates(bag_rate, record.rate, rate(trace.sent_s), rate(_arrivals(trace))),
+        service_ms=ServiceTimes(
+            **vars(Percentiles.of(replies)),
+            get_vocabulary=calls.get("get_vocabulary"),
+            set_vocabulary=calls.get("set_vocabulary"),
+        ),
+        sustainable_rate=None if record.highest_rate is None else record.highest_rate.held,
+        rate_search=_search(record.highest_rate),
+        recovery=recovery(trace, record.pass_starts),
+        sending=SendingTimes(Percentiles.of(trace.late_ms)),
+        failure=record.failure or None,
+    )
 
 
 def jitter(latency_ms: Sequence[float]) -> float | None:
@@ -109,8 +110,8 @@ def rate(times_s: Sequence[float] | Float64[np.ndarray, "n"]) -> float | None:
     return float((there.size - 1) / (there[-1] - there[0]))
 
 
-def recovery(trace: Trace, pass_starts: Sequence[int]) -> dict[str, Any] | None:
-    """How the node went on after each jump of the stamps back to the start of the bag; None without one.
+def recovery(trace: Trace, pass_starts: Sequence[int]) -> Recovery | None:
+    """How the node went on after each jump of the stamps back to the recording's start; None without one.
 
     `first_answer_ms` is the time from sending the first frame after the jump to the first labels of a frame
     after it, `frames_before_first_answer` how many frames of the pass were sent until the one answered
@@ -120,29 +121,26 @@ def recovery(trace: Trace, pass_starts: Sequence[int]) -> dict[str, Any] | None:
     if not jumps:
         return None
     sent, arrived = np.array(trace.sent_s), trace.arrived_s
-    by_jump: list[dict[str, int]] = []
-    times: list[float] = []
+    found = []
     for start, stop in zip(jumps, [*jumps[1:], len(trace)], strict=True):
         answered = np.flatnonzero(~np.isnan(arrived[start:stop]))
-        times.append(1e3 * float(arrived[start + answered[0]] - sent[start]) if answered.size else math.nan)
-        by_jump.append(
-            {
-                "frames_before_first_answer": int(answered[0]) if answered.size else stop - start,
-                "frames_in": int(np.count_nonzero(~np.isnan(sent[start:stop]))),
-                "frames_out": int(answered.size),
-            }
+        first = int(answered[0]) if answered.size else None
+        found.append(
+            JumpRecovery(
+                first_answer_ms=None if first is None else 1e3 * float(arrived[start + first] - sent[start]),
+                frames_before_first_answer=stop - start if first is None else first,
+                frames_in=int(np.count_nonzero(~np.isnan(sent[start:stop]))),
+                frames_out=int(answered.size),
+            )
         )
-    return {
-        "jumps": len(jumps),
-        "recovered": sum(jump["frames_out"] > 0 for jump in by_jump),
-        "first_answer_ms": percentiles(times),
-        "frames_in": sum(jump["frames_in"] for jump in by_jump),
-        "frames_out": sum(jump["frames_out"] for jump in by_jump),
-        "by_jump": [
-            {"first_answer_ms": None if math.isnan(time) else time, **jump}
-            for time, jump in zip(times[:JUMPS_LISTED], by_jump[:JUMPS_LISTED], strict=True)
-        ],
-    }
+    return Recovery(
+        jumps=len(jumps),
+        recovered=sum(jump.frames_out > 0 for jump in found),
+        first_answer_ms=Percentiles.of([j.first_answer_ms for j in found if j.first_answer_ms is not None]),
+        frames_in=sum(jump.frames_in for jump in found),
+        frames_out=sum(jump.frames_out for jump in found),
+        by_jump=tuple(found[:JUMPS_LISTED]),
+    )
 
 
 def _arrivals(trace: Trace) -> Float64[np.ndarray, "n"]:
@@ -154,26 +152,12 @@ def _there(values: Sequence[float] | Float64[np.ndarray, "n"]) -> Float64[np.nda
     return found[~np.isnan(found)]
 
 
-def _calls(seconds: Sequence[float]) -> dict[str, Any]:
-    return {"calls": len(seconds), **percentiles([1e3 * value for value in seconds])}
+def _calls(seconds: Sequence[float]) -> ServiceCalls:
+    return ServiceCalls(**vars(Percentiles.of([1e3 * value for value in seconds])), calls=len(seconds))
 
 
-def _vocabulary_call(call: VocabularyCall | None) -> dict[str, Any] | None:
-    if call is None:
-        return None
-    return {
-        "before_frame": call.before_frame,
-        "reply_ms": call.seconds * 1e3,
-        "success": call.success,
-        "message": call.message,
-    }
-
-
-def _search(found: HighestRate | None) -> dict[str, Any] | None:
+def _search(found: HighestRate | None) -> RateSearch | None:
     if found is None:
         return None
-    bursts = [
-        {"asked": b.asked, "sent": b.sent_rate, "frames_in": b.sent, "frames_out": b.answered}
-        for b in found.bursts
-    ]
-    return {"held": found.held, "failed": found.failed, "bursts": bursts}
+    bursts = (RateTrial(burst.asked, burst.sent_rate, burst.sent, burst.answered) for burst in found.bursts)
+    return RateSearch(found.held, found.failed, tuple(bursts))

@@ -25,8 +25,9 @@ from ovseg_ros.graph.rates import Burst, Load, search
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.runs.config import ReplayConfig
 from ovseg_ros.runs.progress import Progress
-from ovseg_ros.runs.replay_figures import ReplayRecord, percentiles, rate
+from ovseg_ros.runs.replay_figures import ReplayRecord, rate
 from ovseg_ros.runs.replayed_frames import PlayedRecording, PredictionLog
+from ovseg_ros.runs.results import Percentiles, VocabularyCall
 
 START_TIMEOUT = 600.0
 """Seconds for the model to load, which may include a download."""
@@ -185,7 +186,9 @@ class ReplaySession:
         record.interrupted = self._is_over()
         record.seconds = time.monotonic() - began
         if change is not None:
-            record.call, record.held_seconds = change.call, change.held_seconds
+            record.held_seconds = change.held_seconds
+            if (reply := change.reply) is not None:
+                record.call = VocabularyCall(change.at, reply.seconds * 1e3, reply.success, reply.message)
         if not record.interrupted and not record.failure:
             now = self._received()
             record.received = None if received is None or now is None else now - received
@@ -205,7 +208,7 @@ class ReplaySession:
 
     def _warn_if_late(self) -> None:
         trace = self._record.trace
-        late, sent_rate = percentiles(trace.late_ms)["p95"], rate(trace.sent_s)
+        late, sent_rate = Percentiles.of(trace.late_ms).p95, rate(trace.sent_s)
         if late is not None and sent_rate is not None and late > _LATE * 1e3 / sent_rate:
             self._progress.warn(
                 f"frames went out late ({late:.0f} ms, p95): this machine is too busy to send in time, and "

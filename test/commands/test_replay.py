@@ -15,14 +15,22 @@ from ovseg_ros.commands.replay import finish, report_lines
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from ovseg_ros.graph.calls import VocabularyCall
 from ovseg_ros.graph.player import Trace
 from ovseg_ros.graph.rates import HighestRate
 from ovseg_ros.runs.replay import ReplayOutcome
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
+from ovseg_ros.runs.result_files import as_json
+from ovseg_ros.runs.results import Percentiles, VocabularyCall
 from ovseg_ros.runs.scoring import RunScores
 
 Run = Callable[..., Result]
+
+
+def figures(record: ReplayRecord, rate: float | None = None) -> dict[str, Any]:
+    """What metrics.json has of a replay."""
+    latency = as_json(Percentiles.of(record.trace.latency_ms))
+    made = {"model": "m", "method": "n", "device": "d", "frames_left_out": record.left_out}
+    return {**as_json(graph_figures(record, rate)), "latency_ms": latency, **made}
 
 
 @pytest.fixture
@@ -96,18 +104,18 @@ def test_the_figures_are_reported_in_lines() -> None:
             trace.answer(number, 50.0 + number)
     record = ReplayRecord(trace, pass_starts=[0, 2], received=3)
     record.highest_rate = HighestRate(9.5, 10.0, ())
-    metrics = {**graph_figures(record, 10.0), "model": "m", "method": "clipseg", "device": "cpu"}
+    metrics = figures(record, 10.0)
     text = "\n".join(report_lines(metrics))
     assert "4 frames sent, 3 answered, 1 dropped (1 of them never reached the node)" in text
     assert "latency 52.0 ms p50" in text
     assert "sent at 10.00 Hz" in text
     assert "highest rate with fewer than 5 % dropped: 9.50 Hz; 10.00 Hz does not hold" in text
     assert "jumps back to the start: 1, answered again after 1" in text
-    assert text.endswith("m, clipseg on cpu")
+    assert text.endswith("m, n on d")
 
 
 def test_a_replay_without_answers_is_reported_too() -> None:
-    metrics = {**graph_figures(ReplayRecord(), None), "model": "m", "method": "n", "device": "d"}
+    metrics = figures(ReplayRecord(), None)
     assert report_lines(metrics)[0] == "0 frames sent, 0 answered, 0 dropped"
 
 
@@ -117,13 +125,13 @@ def test_a_replay_without_answers_is_reported_too() -> None:
         (ReplayRecord(), 0, ""),
         (ReplayRecord(failure="the node ended"), 1, "the node ended"),
         (ReplayRecord(interrupted=True), 130, "interrupted after 0 frames"),
-        (ReplayRecord(call=VocabularyCall(1, 0.1, False, "no such word")), 1, "refused: no such word"),
+        (ReplayRecord(call=VocabularyCall(1, 100.0, False, "no such word")), 1, "refused: no such word"),
     ],
 )
 def test_the_exit_status_says_how_it_went(
     record: ReplayRecord, status: int, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    metrics = {**graph_figures(record, None), "model": "m", "method": "n", "device": "d"}
+    metrics = figures(record, None)
     try:
         finish(ReplayOutcome(metrics, record, RunScores()), "", None)
         found = 0
@@ -144,7 +152,7 @@ class TestTheDemo:
         def replay(*arguments: Any) -> ReplayOutcome:
             calls.append(arguments)
             record = ReplayRecord()
-            metrics = {**graph_figures(record, None), "model": "m", "method": "n", "device": "d"}
+            metrics = figures(record, None)
             return ReplayOutcome(metrics, record, RunScores())
 
         monkeypatch.setattr(demo, "replay", replay)
