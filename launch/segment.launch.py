@@ -16,7 +16,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 # config/ and launch/ are side by side, in the checkout as in the installation.
 SHIPPED_PARAMETERS = Path(__file__).parents[1] / "config" / "segment.yaml"
 
-# Launch argument, node parameter, type. Left empty, an argument leaves the value of params_file in force.
+# Launch argument, node parameter, type. An empty argument keeps the value of params_file.
 OVERRIDES = (
     ("vocabulary", "vocabulary.file", str),
     ("model", "model.name", str),
@@ -30,23 +30,25 @@ OVERRIDES = (
 def generate_launch_description() -> LaunchDescription:
     arguments = [
         _argument("image", "image", "topic of the colour images, for example /camera/color/image_raw"),
-        _argument("camera_info", "", "topic of the calibration; empty: camera_info beside the images"),
+        _argument(
+            "camera_info", "", "topic of the calibration; empty: camera_info in the namespace of the images"
+        ),
         _argument("depth", "depth", "topic of the depth registered to the images, for points and locate"),
         _argument(
             "cameras",
             "",
-            "names of cameras that share the node, with commas between; {camera} in image, camera_info and "
-            "depth then stands for each name",
+            "names of the cameras that share the node, separated by commas; {camera} in image, camera_info "
+            "and depth is replaced with each name",
         ),
         _argument("params_file", str(SHIPPED_PARAMETERS), "YAML file with the node's parameters"),
-        _argument("vocabulary", "", "words to look for: a YAML or text file, or a shipped list's name"),
+        _argument("vocabulary", "", "vocabulary: a YAML or text file, or the name of one that ships"),
         _argument("model", "", "open_clip model, for example ViT-B-16, or a folder with a model"),
-        _argument("weights", "", "the model's pretrained weights, for example openai, or a file"),
+        _argument("weights", "", "pretrained weights of the model, for example openai, or a file"),
         _argument("device", "", "where the model runs: auto, cuda or cpu"),
         _argument("namespace", "", "namespace of the node and of its topics and services"),
-        _argument("use_sim_time", "", "take the time from /clock: true or false"),
-        _argument("autostart", "", "configure and activate by itself: true or false"),
-        _argument("log_level", "info", "least severe messages shown: debug, info, warn, error or fatal"),
+        _argument("use_sim_time", "", "use the time of /clock: true or false"),
+        _argument("autostart", "", "configure and activate automatically: true or false"),
+        _argument("log_level", "info", "lowest level of messages shown: debug, info, warn, error or fatal"),
     ]
     return LaunchDescription([*arguments, OpaqueFunction(function=_segmenter)])
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,17 +24,15 @@ class ServiceReply:
 
 
 class VocabularyChange:
-    """Calls /set_vocabulary before the frame `at` is due and does not wait; the frame `hold_at` waits for the
-    reply."""
+    """Calls /set_vocabulary with the fields `vocabulary` before the frame `at` is due and does not wait; the
+    frame `hold_at` waits for the reply."""
 
-    def __init__(
-        self, client: GraphClient, request: srv.SetVocabulary.Request, at: int, hold_at: int
-    ) -> None:
+    def __init__(self, client: GraphClient, vocabulary: Mapping[str, Any], at: int, hold_at: int) -> None:
         self.at = at
         self.reply: ServiceReply | None = None
         self.held_seconds = 0.0
         self._client = client
-        self._request = request
+        self._request = srv.SetVocabulary.Request(**vocabulary)
         self._hold_at = hold_at
         self._called = False
         self._replied = threading.Event()

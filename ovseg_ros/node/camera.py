@@ -18,7 +18,7 @@ from ovseg_ros.node.frames import ArrivedFrame
 from ovseg_ros.node.locate import NewestFrame
 from ovseg_ros.node.outputs import CameraOutputs
 from ovseg_ros.node.settings import InputConfig
-from ovseg_ros.node.statistics import FrameStatistics
+from ovseg_ros.node.statistics import CameraStatistics
 from ovseg_ros.node.worker import FrameSlot
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class CameraInput:
         self.newest = NewestFrame(self.slot)
         self.outputs = CameraOutputs(node, f"~/{name}/" if name else "~/")
         self.smoothing: SmoothingState | None = None
-        self.statistics = FrameStatistics()
+        self.statistics = CameraStatistics()
         self.camera_info: CameraInfo | None = None
         self.qos_mismatches: Counter[str] = Counter()
         self.decode = decode_image

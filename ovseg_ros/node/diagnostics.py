@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ovseg_ros.node.camera import image_topic
 from ovseg_ros.node.lifecycle import NodePhase, NodeState
 from ovseg_ros.node.settings import Settings
-from ovseg_ros.node.statistics import Percentiles, Snapshot
+from ovseg_ros.node.statistics import LatencyPercentiles, Snapshot
 
 PERIOD = 1.0
 """Seconds between two messages."""
@@ -179,7 +179,7 @@ def _values(report: CameraReport) -> dict[str, str]:
     return values
 
 
-def _percentile_values(name: str, values: Percentiles) -> dict[str, str]:
+def _percentile_values(name: str, values: LatencyPercentiles) -> dict[str, str]:
     return {
         f"{name} {which} (ms)": f"{value:.1f}"
         for which, value in (("p50", values.p50), ("p95", values.p95), ("p99", values.p99))

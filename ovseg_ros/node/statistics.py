@@ -40,7 +40,7 @@ STAMP_WARNINGS = {
 
 
 @dataclass(frozen=True)
-class Percentiles:
+class LatencyPercentiles:
     """50th, 95th and 99th percentile in milliseconds; NaN where nothing was measured."""
 
     p50: float = math.nan
@@ -59,8 +59,8 @@ class Snapshot:
     rejected: Mapping[str, int] = field(default_factory=dict)
     errors: int = 0
     stamp_warnings: Mapping[str, int] = field(default_factory=dict)
-    latency: Percentiles = field(default_factory=Percentiles)
-    processing: Percentiles = field(default_factory=Percentiles)
+    latency: LatencyPercentiles = field(default_factory=LatencyPercentiles)
+    processing: LatencyPercentiles = field(default_factory=LatencyPercentiles)
     since_input: float = math.inf
     since_rejection: float = math.inf
     since_error: float = math.inf
@@ -131,7 +131,7 @@ def latency(stamp: int, now: int) -> float:
     return max(age, 0.0)
 
 
-class FrameStatistics:
+class CameraStatistics:
     """What happened to the frames of one camera. Each method may be called from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -237,8 +237,8 @@ class FrameStatistics:
         self._processing.clear()
 
 
-def _percentiles(seconds: deque[float]) -> Percentiles:
+def _percentiles(seconds: deque[float]) -> LatencyPercentiles:
     if not seconds:
-        return Percentiles()
+        return LatencyPercentiles()
     p50, p95, p99 = (float(value) * 1e3 for value in np.percentile(list(seconds), (50, 95, 99)))
-    return Percentiles(p50, p95, p99)
+    return LatencyPercentiles(p50, p95, p99)

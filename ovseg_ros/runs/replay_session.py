@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ovseg_ros import srv
 from ovseg_ros.graph.calls import ServiceProbe, VocabularyChange
 from ovseg_ros.graph.client import GraphClient, ReplayError
 from ovseg_ros.graph.names import GraphNames
@@ -203,8 +202,7 @@ class ReplaySession:
         """The call of /set_vocabulary half-way; the frames wait for its reply after half of the rest."""
         total = self._source.expected(self._played.selection) if total is None else total
         middle = total // 2
-        request = srv.SetVocabulary.Request(**then)
-        return VocabularyChange(self._client, request, middle, middle + max(1, (total - middle) // 2))
+        return VocabularyChange(self._client, then, middle, middle + max(1, (total - middle) // 2))
 
     def _warn_if_late(self) -> None:
         trace = self._record.trace

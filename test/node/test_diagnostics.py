@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from ovseg_ros.node.diagnostics import CameraReport, build_status, judge
 from ovseg_ros.node.lifecycle import NodePhase
-from ovseg_ros.node.statistics import Percentiles, Snapshot
+from ovseg_ros.node.statistics import LatencyPercentiles, Snapshot
 
 OK, WARN, ERROR, STALE = (
     DiagnosticStatus.OK,
@@ -66,7 +66,7 @@ def test_the_status_holds_all_the_contract_asks_for() -> None:
             rejected={"zero_size": 2, "data_size": 1},
             errors=3,
             stamp_warnings={"stamp_zero": 4},
-            latency=Percentiles(10.0, 20.0, 30.0),
+            latency=LatencyPercentiles(10.0, 20.0, 30.0),
             last_error="it broke",
         ),
         received=120,

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from ovseg_ros.node.statistics import LATENCY_FRAMES, FrameStatistics, RateMeter
+from ovseg_ros.node.statistics import LATENCY_FRAMES, CameraStatistics, RateMeter
 
 
 class Clock:
@@ -21,8 +21,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def statistics(clock: Clock) -> FrameStatistics:
-    return FrameStatistics(clock)
+def statistics(clock: Clock) -> CameraStatistics:
+    return CameraStatistics(clock)
 
 
 def test_rate_counts_intervals_in_the_window() -> None:
@@ -36,7 +36,7 @@ def test_rate_counts_intervals_in_the_window() -> None:
     assert meter.rate(16.0) == 0, "what lies before the window is forgotten"
 
 
-def test_nothing_has_happened_yet(statistics: FrameStatistics) -> None:
+def test_nothing_has_happened_yet(statistics: CameraStatistics) -> None:
     snapshot = statistics.snapshot()
     assert snapshot.input_rate == snapshot.output_rate == 0
     assert math.isnan(snapshot.latency.p50)
@@ -44,7 +44,7 @@ def test_nothing_has_happened_yet(statistics: FrameStatistics) -> None:
     assert not snapshot.failing
 
 
-def test_percentiles_are_those_of_the_last_frames_in_ms(statistics: FrameStatistics) -> None:
+def test_percentiles_are_those_of_the_last_frames_in_ms(statistics: CameraStatistics) -> None:
     for _ in range(30):
         statistics.published(latency=9.0, processing=9.0)
     values = np.linspace(0.01, 0.2, LATENCY_FRAMES)
@@ -56,13 +56,13 @@ def test_percentiles_are_those_of_the_last_frames_in_ms(statistics: FrameStatist
     assert snapshot.processing.p95 == pytest.approx(2e3 * np.percentile(values, 95))
 
 
-def test_an_unknown_latency_does_not_count(statistics: FrameStatistics) -> None:
+def test_an_unknown_latency_does_not_count(statistics: CameraStatistics) -> None:
     statistics.published(latency=math.nan, processing=0.1)
     statistics.published(latency=0.05, processing=0.1)
     assert statistics.snapshot().latency.p50 == pytest.approx(50)
 
 
-def test_reasons_are_counted_apart(statistics: FrameStatistics, clock: Clock) -> None:
+def test_reasons_are_counted_apart(statistics: CameraStatistics, clock: Clock) -> None:
     for reason in ("step_too_small", "zero_size", "zero_size"):
         statistics.rejected(reason, f"because of {reason}")
     assert statistics.check_stamp(0, 10**18) == "stamp_zero"
@@ -74,7 +74,7 @@ def test_reasons_are_counted_apart(statistics: FrameStatistics, clock: Clock) ->
     assert snapshot.since_rejection == snapshot.since_stamp_warning == 2
 
 
-def test_failing_lasts_until_a_frame_succeeds(statistics: FrameStatistics) -> None:
+def test_failing_lasts_until_a_frame_succeeds(statistics: CameraStatistics) -> None:
     statistics.failed("broke")
     assert statistics.snapshot().failing
     statistics.published(latency=0.1, processing=0.1)
@@ -83,14 +83,14 @@ def test_failing_lasts_until_a_frame_succeeds(statistics: FrameStatistics) -> No
     assert (snapshot.errors, snapshot.last_error) == (1, "broke")
 
 
-def test_idle_is_when_the_last_frame_was_for_nobody(statistics: FrameStatistics) -> None:
+def test_idle_is_when_the_last_frame_was_for_nobody(statistics: CameraStatistics) -> None:
     statistics.skipped()
     assert statistics.snapshot().idle
     statistics.published(latency=0.1, processing=0.1)
     assert not statistics.snapshot().idle
 
 
-def test_windows_can_begin_anew(statistics: FrameStatistics, clock: Clock) -> None:
+def test_windows_can_begin_anew(statistics: CameraStatistics, clock: Clock) -> None:
     for _ in range(10):
         clock.now += 0.1
         statistics.arrived()
@@ -103,7 +103,7 @@ def test_windows_can_begin_anew(statistics: FrameStatistics, clock: Clock) -> No
     assert snapshot.published == 10, "counts stay"
 
 
-def test_counts_from_many_threads_add_up(statistics: FrameStatistics) -> None:
+def test_counts_from_many_threads_add_up(statistics: CameraStatistics) -> None:
     def work() -> None:
         for _ in range(200):
             statistics.arrived()
@@ -118,7 +118,7 @@ def test_counts_from_many_threads_add_up(statistics: FrameStatistics) -> None:
     assert statistics.snapshot().rejected == {"reason": 800}
 
 
-def test_a_jump_back_begins_the_windows_anew(statistics: FrameStatistics, clock: Clock) -> None:
+def test_a_jump_back_begins_the_windows_anew(statistics: CameraStatistics, clock: Clock) -> None:
     second = 10**9
     for number in (1, 2):
         clock.now += 0.1
