@@ -143,14 +143,17 @@ def _map_of(folder: Path) -> LabelMap:
 
 
 def write_classes(path: Path, vocabulary: Vocabulary) -> None:
-    """Write what the ids in label images mean, as JSON. Raises OSError."""
+    """Write what the ids in label images mean, as JSON: the whole vocabulary. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content: Mapping[str, Any] = {
         "classes": [
             {"id": entry.id, "name": entry.name, "synonyms": entry.synonyms, "color": entry.color}
+            | ({} if entry.threshold is None else {"threshold": entry.threshold})
+            | ({} if entry.cost is None else {"cost": entry.cost})
             for entry in vocabulary.classes
         ],
-        "background": {"id": BACKGROUND_ID, "prompts": vocabulary.background},
+        "background": {"id": BACKGROUND_ID, "prompts": vocabulary.background}
+        | ({"cost": vocabulary.default_cost} if vocabulary.default_cost else {}),
         "unlabelled": {"id": UNLABELLED_ID, "threshold": vocabulary.threshold},
     }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -159,10 +162,16 @@ def write_classes(path: Path, vocabulary: Vocabulary) -> None:
 def _vocabulary(path: Path) -> Vocabulary:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        entries = ["; ".join([entry["name"], *entry["synonyms"]]) for entry in content["classes"]]
-        ids = [entry["id"] for entry in content["classes"]]
-        background = content["background"]["prompts"]
-        return VocabularyBuilder().build(entries, ids, background, content["unlabelled"]["threshold"])
+        classes, background = content["classes"], content["background"]
+        return VocabularyBuilder().build(
+            ["; ".join([entry["name"], *entry["synonyms"]]) for entry in classes],
+            [entry["id"] for entry in classes],
+            background["prompts"],
+            content["unlabelled"]["threshold"],
+            thresholds={entry["name"]: entry["threshold"] for entry in classes if "threshold" in entry},
+            costs={entry["name"]: entry["cost"] for entry in classes if "cost" in entry},
+            default_cost=background.get("cost", 0),
+        )
     except (OSError, ValueError, KeyError, TypeError, VocabularyError) as error:
         raise LabelFileError(
             f"{path} cannot be read ({error}); expected the {CLASSES_FILE} that --write-labels writes"

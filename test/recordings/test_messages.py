@@ -73,7 +73,7 @@ def test_the_graph_and_a_bag_are_given_the_same(build: Build, kind: str) -> None
     pytest.importorskip(f"{package}.msg", reason=f"{package} is not installed")
     from rclpy.serialization import serialize_message
 
-    from ovseg_ros.node.messages import make_message as make
+    from ovseg_ros.node.outputs import make_message as make
 
     stamp = make("builtin_interfaces/msg/Time", sec=7, nanosec=9)
     published = build(make, make("std_msgs/msg/Header", stamp=stamp, frame_id="camera"))
