@@ -43,7 +43,9 @@ def make(
         typer.Option(help="The part of the dataset, such as train. By default the validation part."),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.001, help="Frames a second.")] = 10.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many frames.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take at most this many frames, from the first.")
+    ] = None,
     compressed: Annotated[
         bool, typer.Option("--compressed/--raw", help="The files' own JPEG or PNG, or plain pixels.")
     ] = True,
@@ -84,7 +86,7 @@ def info(
         Path | None, typer.Option("--json", dir_okay=False, help="Write all of it to this file.")
     ] = None,
 ) -> None:
-    """Tell the topics, times, cameras and ground truth of a bag, and what is damaged in it."""
+    """Show the topics, times, cameras and ground truth of a bag, and what is damaged in it."""
     from ovseg_ros.recordings.info import inspect_bag
 
     with console.ProgressBars("images").stage("reading") as advance:

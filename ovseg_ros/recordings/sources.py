@@ -74,10 +74,10 @@ def find_sources(
 
     Folders are searched through all levels, in natural order (2 before 10), without hidden files and without
     the output folder; of a labelled data set in one of the layouts of `ovseg bag make` only the images of the
-    split are taken, and a folder that is a bag is taken as a bag. Each image file is a source of its own;
-    of these the selected ones are given, as if recorded at one rate (selecting from videos and bags is left
-    to their `frames`). The name of a source is the path of its outputs below the output folder, without
-    suffix, unique also where file systems ignore case; an input given twice is taken once.
+    split are taken, and a folder that is a bag is taken as a bag. Each image file is a source of its own,
+    and of all these only every n-th and at most `limit` are given; of videos and bags `frames` selects. The
+    name of a source is the path of its outputs below the output folder, without suffix, unique also where
+    file systems ignore case; an input given twice is taken once.
 
     Raises SourceError, DatasetError.
     """
