@@ -36,9 +36,8 @@ def bench(
     """
     from ovseg_ros.bench import run_bench
 
-    with console.progress_bar("runs") as bar:
-        task = bar.add_task("measuring", total=config.timed_runs(engine))
-        result = run_bench(engine, config, step=lambda: bar.advance(task))
+    with console.ProgressBars("runs").stage("measuring", config.timed_runs(engine)) as advance:
+        result = run_bench(engine, config, step=advance)
     console.write_json(json_file, asdict(result))
     _report(result)
 
