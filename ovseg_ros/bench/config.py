@@ -1,33 +1,31 @@
 """What `bench` measures; the command line is generated from it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
 from ovseg_ros.clipseg.config import EngineConfig, MethodConfig
 from ovseg_ros.config import Value, option, options_of
 
-
-def _wrong_size(values: Value) -> str | None:
-    for value in values if isinstance(values, tuple) else ():
-        if not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
-            return f"{value!r} is no size; expected WIDTHxHEIGHT, such as 640x480"
-    return None
+METHODS = options_of(MethodConfig)["name"].choices
 
 
-def _wrong_count(values: Value, greatest: int) -> str | None:
-    for value in values if isinstance(values, tuple) else ():
-        if not value.isascii() or not value.isdecimal() or not 1 <= int(value) <= greatest:
-            return f"{value!r} is no whole number from 1 to {greatest}"
-    return None
+def _each(fits: Callable[[str], bool], expected: str) -> Callable[[Value], str | None]:
+    """A check of every value of a list."""
+
+    def check(values: Value) -> str | None:
+        wrong = [value for value in values if not fits(value)] if isinstance(values, tuple) else []
+        return f"{wrong[0]!r} is not {expected}" if wrong else None
+
+    return check
 
 
-def _wrong_method(values: Value) -> str | None:
-    known = options_of(MethodConfig)["name"].choices
-    for value in values if isinstance(values, tuple) else ():
-        if value not in known:
-            return f"{value!r} is not known; expected some of {', '.join(known)}"
-    return None
+def _count(greatest: int) -> Callable[[Value], str | None]:
+    return _each(
+        lambda value: value.isascii() and value.isdecimal() and 1 <= int(value) <= greatest,
+        f"a whole number from 1 to {greatest}",
+    )
 
 
 @dataclass(frozen=True)
@@ -51,22 +49,30 @@ class BenchSetting:
 class BenchConfig:
     """What to measure: every combination of methods, sizes, short sides, numbers of classes and batches."""
 
-    methods: tuple[str, ...] = option((), "Methods; empty: that of --method.", check=_wrong_method)
+    methods: tuple[str, ...] = option(
+        (),
+        "Methods; empty: that of --method.",
+        check=_each(METHODS.__contains__, f"one of {', '.join(METHODS)}"),
+    )
     sizes: tuple[str, ...] = option(
-        ("640x480",), "Sizes of the images, WIDTHxHEIGHT.", flags="--size", check=_wrong_size
+        ("640x480",),
+        "Sizes of the images, WIDTHxHEIGHT.",
+        flags="--size",
+        check=_each(
+            lambda value: bool(re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value)),
+            "WIDTHxHEIGHT, such as 640x480",
+        ),
     )
     short_sides: tuple[str, ...] = option(
-        (), "Short sides in pixels; empty: that of --short-side.", check=lambda v: _wrong_count(v, 2048)
+        (), "Short sides in pixels; empty: that of --short-side.", check=_count(2048)
     )
-    num_classes: tuple[str, ...] = option(
-        ("21",), "Numbers of classes.", check=lambda values: _wrong_count(values, 254)
-    )
+    num_classes: tuple[str, ...] = option(("21",), "Numbers of classes.", check=_count(254))
     batches: tuple[str, ...] = option(
         ("1",),
         "Numbers of images in one pass. With 1 among them the others are compared with as many single "
         "images.",
         flags="--batch",
-        check=lambda values: _wrong_count(values, 1024),
+        check=_count(1024),
     )
     random: bool = option(
         False, "Random weights: nothing is downloaded, and time is the same.", flags="--random"

@@ -34,7 +34,7 @@ class Classifier:
     def of(cls, vocabulary: Vocabulary, embeddings: Float[Tensor, "q e"]) -> "Classifier":
         """From the embeddings of all prompts, in the order of `prompts_of`."""
         background = [vocabulary.background] if vocabulary.background else []
-        groups = [*background, *(entry.prompts for entry in vocabulary.classes)]
+        groups = background + [entry.prompts for entry in vocabulary.classes]
         thresholds = [vocabulary.threshold_of(entry) for entry in vocabulary.classes]
         ids = [BACKGROUND_ID] * len(background) + [entry.id for entry in vocabulary.classes]
         rows = [row for row, group in enumerate(groups) for _ in group]

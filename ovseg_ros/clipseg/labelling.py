@@ -1,9 +1,9 @@
 """From class scores at the patch grid to labels and confidence at the output's size.
 
 The scores are upsampled bilinearly and reduced at once, so that an array of K x H x W never exists. This is
-the only place where scores become labels. There are three ways, which give the same: a compiled one on the
-CPU (`cpu.labelling`), one kernel on CUDA where Triton is (`cuda.labelling`), and tiles of torch's own
-operations elsewhere.
+the only place where scores become labels. There are three implementations with the same result:
+compiled code on the CPU (`cpu.labelling`), one kernel on CUDA where Triton is (`cuda.labelling`), and tiles
+of torch's own operations elsewhere.
 """
 
 from collections.abc import Iterator

@@ -47,7 +47,8 @@ OTHERS: tuple[Phrases, ...] = (
     ("tool",),
 )
 """What fills most pictures. A score against two or three words of a vocabulary would say little: on
-photographs it told present from absent things with an AUC of 0.85 against one word, and 0.94 with these."""
+photographs it separated present things from absent ones with an AUC of 0.85 against one word, and 0.94 with
+these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +78,8 @@ def locate(segmenter: "Segmenter", segmentation: Segmentation, texts: Sequence[P
 
         p = sigmoid(max over the text's phrases of s - max over all other phrases of s),
 
-    the probability of the text beside its strongest rival alone (as LERF has it, Kerr et al. 2023). So 0.5
-    means that nothing fits better, and it means the same however many words there are.
+    the probability of the text against its strongest rival alone (as in LERF, Kerr et al. 2023). So 0.5
+    means that nothing fits better, whatever the number of words.
 
     Raises:
         OutOfMemory, DeviceLost: the device failed.

@@ -64,7 +64,7 @@ class ClipModel:
     def text_fingerprint(self) -> str:
         """A name for the text tower, from the weights themselves.
 
-        A sample of every weight tells two models apart even when they share a name or a folder.
+        A sample of every weight distinguishes two models even when they share a name or a folder.
         """
         digest = hashlib.sha256(str(self.context_length).encode())
         for name, weight in self.clip.named_parameters():

@@ -10,10 +10,10 @@ _RESET = "/proc/self/clear_refs"
 
 
 def start_peak(device: torch.device) -> Callable[[], float | None]:
-    """Begin to watch; what is returned tells the peak since then, in MB (10^6 bytes).
+    """Begin to measure; the function that is returned gives the peak since then, in MB (10^6 bytes).
 
     On CUDA what torch held on the device; on a CPU under Linux what the process held resident, weights
-    included. None where the system does not tell.
+    included. None where the system does not report it.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ovseg_ros.clipseg.errors import ModelError
 
 MAX_PATCHES = 8192
-"""More patches than this in one image are never asked of the model: a map of N x N would take gigabytes."""
+"""The model never gets more patches of one image than this: a map of N x N would take gigabytes."""
 
 MAX_ENLARGEMENT = 4 / 3
 """A small image is enlarged by no more than this, unless it is below the size that the model was trained at.
@@ -130,6 +130,6 @@ def windowed_features(
 
 
 def make_room(kept: dict[Any, Any]) -> None:
-    """Drop the eldest of what is kept by size, where it is `KEPT_SIZES`; several threads may ask at once."""
+    """Drop the oldest entry of a cache by image size where it holds `KEPT_SIZES`; thread-safe."""
     if len(kept) >= KEPT_SIZES:
         kept.pop(next(iter(kept)), None)

@@ -89,7 +89,7 @@ def can_pack(dtype: torch.dtype) -> bool:
 
 
 def _ask(module: object, question: str) -> bool:
-    """What torch says of the processor; no where this build of torch cannot tell."""
+    """What torch reports of the processor; False where this build of torch has no such function."""
     return bool(getattr(module, question, bool)())
 
 

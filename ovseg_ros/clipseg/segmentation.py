@@ -1,4 +1,4 @@
-"""The answer for one image: labels, confidence, and what else is asked of them."""
+"""The result for one image: labels, confidence, and what is derived from them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +33,7 @@ class ClassStats:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The answer for one image.
+    """The result for one image.
 
     Attributes:
         labels: class ids; 0 background, 255 unlabelled.
@@ -103,7 +103,7 @@ class Segmentation:
 
     @property
     def _first_row(self) -> int:
-        """Row of the first class in `scores`; the background stands before the classes, if there is one."""
+        """Row of the first class in `scores`; the background, if there is one, comes before the classes."""
         return 1 if self.vocabulary.background else 0
 
     @cached_property

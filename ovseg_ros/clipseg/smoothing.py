@@ -47,7 +47,7 @@ class Smoother:
     """The last frames of one camera. For one thread at a time.
 
     Two averages are kept, the second begun half of the longest age later. When the first has reached that
-    age the second takes its place, so that nothing in an answer is older.
+    age the second takes its place, so that nothing in a result is older.
 
     Args:
         seconds: the time constant T, more than 0.

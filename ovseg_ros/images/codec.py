@@ -82,7 +82,7 @@ def decode_image(msg: Any) -> np.ndarray:
 def decode_compressed(msg: Any) -> np.ndarray:
     """The colours of a sensor_msgs/CompressedImage as uint8 [H, W, 3] RGB, C-contiguous.
 
-    Reads JPEG, PNG and WebP, told apart by their content. The pixels are the file's true colours, whichever
+    Reads JPEG, PNG and WebP, recognised by their content. The pixels are the file's true colours, whichever
     channel order `format` says the encoder was fed with. EXIF orientation is ignored, because camera_info
     speaks of the sensor's rows and columns. Size and completeness are checked before anything is decoded.
 

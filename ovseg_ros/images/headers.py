@@ -46,7 +46,7 @@ def _read_jpeg(data: bytes) -> ImageHeader:
     size: tuple[int, int] | None = None
     position = 2
     while True:
-        # Like decoders, skip what stands between two segments; some cameras leave bytes there.
+        # Like decoders, skip what lies between two segments; some cameras leave bytes there.
         position = data.find(b"\xff", position)
         if position < 0:
             raise ValueError("there is no start of scan")

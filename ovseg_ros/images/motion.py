@@ -56,7 +56,7 @@ class Follower:
 
     Args:
         longest: side of the small images that are compared, in pixels.
-        tolerance: by how many of these pixels the ways to the former frame and back may miss.
+        tolerance: greatest error of the flow to the former frame and back, in these pixels.
     """
 
     def __init__(self, longest: int, tolerance: float) -> None:

@@ -58,7 +58,7 @@ class VideoWriter:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Keep the C library's words from the terminal: OpenCV warns of a codec tag each time it opens a WebM."""
+    """Keep the C library quiet: OpenCV warns of a codec tag each time it opens a WebM."""
     sys.stderr.flush()
     saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -122,5 +122,5 @@ def test_random_weights_need_no_download(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_counts_are_whole_numbers() -> None:
-    with pytest.raises(ConfigError, match=r"num_classes: '1\.5' is no whole number from 1 to 254"):
+    with pytest.raises(ConfigError, match=r"num_classes: '1\.5' is not a whole number from 1 to 254"):
         config(num_classes=("2", "1.5"))

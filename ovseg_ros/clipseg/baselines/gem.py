@@ -1,4 +1,4 @@
-"""GEM (Bousselham et al., CVPR 2024): a path of self-self attentions beside the model's own last blocks."""
+"""GEM (Bousselham et al., CVPR 2024): a path of self-self attentions along the model's last blocks."""
 
 import math
 from dataclasses import dataclass

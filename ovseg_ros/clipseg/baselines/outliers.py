@@ -1,4 +1,4 @@
-"""Patch tokens that stand out, their repair from their neighbours, and means of patches that are alike."""
+"""Outliers among patch tokens, their repair from their neighbours, and means of similar patches."""
 
 import math
 

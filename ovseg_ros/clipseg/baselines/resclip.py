@@ -13,7 +13,7 @@ from ovseg_ros.clipseg.backbone import Backbone, Blocks
 
 @dataclass(frozen=True)
 class CrossCorrelation:
-    """The q-k attention of earlier blocks beside the self term.
+    """The q-k attention of earlier blocks in addition to the self term.
 
     Attributes:
         layers: first and last block whose q-k attention is averaged; None: by the model's depth.

@@ -18,7 +18,7 @@ class Refocusing:
     """Settings of RF-CLIP.
 
     Attributes:
-        activation: a token distracts where a channel has so many times its usual share (`overactive`).
+        activation: a token is distracting where a channel has this many times its usual share (`overactive`).
         repair: share of a distracting token that its neighbours' mean replaces.
         sink: a patch that gets more than this mean attention of a head gives some of it away.
         kept: share of that attention that it keeps.

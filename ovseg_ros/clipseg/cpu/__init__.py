@@ -1,1 +1,1 @@
-"""What the CPU does in ways of its own: packed products, and labels in compiled code."""
+"""What is special to the CPU: packed products, and labels in compiled code."""

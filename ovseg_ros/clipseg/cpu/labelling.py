@@ -1,4 +1,4 @@
-"""The compiled way from scores to labels on a CPU (``src/labelling.cpp``), which the package's build makes.
+"""From scores to labels on a CPU in compiled code (``src/labelling.cpp``), made by the package's build.
 
 It keeps the scores of one output row in the cache and leaves out the classes that cannot matter between two
 columns of the grid, so that its time hardly depends on the number of classes.

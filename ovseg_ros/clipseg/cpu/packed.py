@@ -22,7 +22,7 @@ SCORES_AT_A_TIME = 1 << 23
 class PackedLinear:
     """``activation(W x + b)`` with W laid out once as oneDNN reads it, and nothing written in between.
 
-    torch's own way multiplies float32 through MKL, which on processors of other makes than Intel's is less
+    torch itself multiplies float32 through MKL, which on processors of other makes than Intel's is less
     than half as fast, and in bfloat16 lays W out anew in each call. These are the operations that
     torch.compile generates for a CPU; where a build of torch has none of them, the plain ones do the same.
 
@@ -78,8 +78,8 @@ def packed_mlp(
 class PackedBlock:
     """The same parts as `backbone.Block`, from weights of its own.
 
-    Tokens come in and go out in float32 and are normalised and added in it; what stands between, the products
-    and the attention, is in `dtype`. So the rounding of bfloat16 does not pile up from block to block.
+    Tokens come in and go out in float32 and are normalised and added in it; the products and the
+    attention in between are in `dtype`. So the rounding of bfloat16 does not pile up from block to block.
     """
 
     def __init__(self, block: ResidualAttentionBlock, dtype: torch.dtype) -> None:
@@ -112,7 +112,7 @@ class PackedBlock:
         return q, k, v
 
     def value(self, normed: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
-        if self._value is None:  # only the last block is asked for it
+        if self._value is None:  # only the last block needs it
             self._value = PackedLinear(*self._value_part, self._dtype)
         return self._heads_of(self._value(normed.to(self._dtype)).float(), 1)[0]
 

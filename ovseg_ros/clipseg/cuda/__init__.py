@@ -1,1 +1,1 @@
-"""What CUDA does in ways of its own: captured graphs, pinned transfers, and labels in one kernel."""
+"""What is special to CUDA: captured graphs, pinned transfers, and labels in one kernel."""

@@ -1,8 +1,8 @@
 """The pass of an image on CUDA: captured once per size, then replayed.
 
 Launching a ViT's hundreds of kernels one by one takes the CPU longer than they take a GPU. A graph launches
-all of them at once. It holds fixed addresses, so images and words are copied into places of its own; there is
-room for more words than are in use, and new ones capture nothing anew.
+all of them at once. It holds fixed addresses, so images and prompts are copied into buffers of its own; these
+have room for more prompts than are in use, so that new ones capture nothing anew.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ ROWS = 256
 """Room for rows of scores: 254 classes and the background; the last takes what the empty places give."""
 
 PROMPTS = (256, 1024, 4096, 16384)
-"""Room for prompts: the smallest that fits; only words that need the next size capture anew."""
+"""Room for prompts: the smallest that fits; only a vocabulary that needs the next size captures anew."""
 
 WARM_UP = 3
 """Runs before a capture, in which libraries choose their algorithms and take their memory."""
@@ -95,7 +95,7 @@ class CapturedPass:
             self._scores = self._prompts.scores(self._features, scale)
 
     def fits(self, classifier: Classifier) -> bool:
-        """Whether the words have room in this graph."""
+        """Whether the prompts have room in this graph."""
         return self._prompts.fits(classifier)
 
     def run(

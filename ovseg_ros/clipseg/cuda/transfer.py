@@ -19,7 +19,7 @@ class BatchOutput(NamedTuple):
 
 
 class Transfer:
-    """One batch's way to the device and back, through memory that the device reads and writes by itself.
+    """Moves a batch to the device and back, through memory that the device reads and writes by itself.
 
     Upload, computation and download each have a stream, so that of two batches under way one is computed
     while the other travels. To be used by one batch at a time.
