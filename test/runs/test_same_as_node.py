@@ -5,13 +5,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from ovseg_ros.cli import app
 from ovseg_ros.clipseg import EngineConfig
 from ovseg_ros.config import from_values, read_params_file
 from ovseg_ros.node.engine import Engine
 from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.vocabulary_state import VocabularyState
 from ovseg_ros.recordings.config import SelectionConfig
+from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.runs.predictors import ModelPredictor, warn_of_ignored
 from ovseg_ros.runs.prompts import prompts_of_run
@@ -82,6 +85,33 @@ def test_the_labels_are_those_of_the_node(
             assert ours.vocabulary == theirs.vocabulary
             seen |= set(np.unique(ours.labels).tolist())
     assert len(seen) > 1
+
+
+def test_evaluate_with_a_parameter_file_scores_the_labels_of_the_node(
+    dataset: Path, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "segment.yaml"
+    method = "{short_side: 64, window: 48, window_stride: 16, logit_scale: 20.0}"
+    words = "{classes: [road, sky, box; red box], threshold: 0.3}"
+    text = PARAMETERS.replace("METHOD", method).replace("OUTPUT", "{}").replace("VOCABULARY", words)
+    file.write_text(text.replace("MODEL", str(tiny_model_dir)), encoding="utf-8")
+    arguments = ["evaluate", dataset, "--params-file", file, "--write-labels", tmp_path / "labels"]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+    settings = from_values(Settings, read_params_file(file))
+    vocabulary = VocabularyState().build_from(settings.vocabulary)
+    node = Engine(settings.model).prepare(settings.method, settings.vocabulary.templates, vocabulary)
+    written = LabelFolder(tmp_path / "labels")
+    with open_source(dataset) as source:
+        frames = list(source.frames(SelectionConfig()))
+    assert len(frames) == 12
+    for frame in frames:
+        (theirs,) = node.segment([frame.image()], "input")
+        labels = written.find(frame.stamp_ns)
+        assert labels is not None
+        np.testing.assert_array_equal(written.read(labels), theirs.labels)
+        np.testing.assert_array_equal(written.confidence(labels), theirs.confidence)
 
 
 def test_a_latency_limit_is_warned_of() -> None:
