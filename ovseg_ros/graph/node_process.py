@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -35,7 +34,9 @@ class NodeProcess:
         names: of the node and its topics.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], folder: Path, names: GraphNames | None = None) -> None:
+    def __init__(
+        self, parameters: Mapping[str, object], folder: Path, names: GraphNames | None = None
+    ) -> None:
         self.parameters = dict(parameters)
         self.names = names or GraphNames()
         self.parameter_file = folder / "segmenter.yaml"
@@ -131,7 +132,7 @@ class AttachedNode:
         return f"See the log of {self._client.names.full_node}, and /diagnostics."
 
 
-def prepare_own(client: GraphClient, parameters: Mapping[str, Any], folder: Path) -> NodeProcess:
+def prepare_own(client: GraphClient, parameters: Mapping[str, object], folder: Path) -> NodeProcess:
     """A node under the client's names, not started yet, and the client's camera opened.
 
     Raises ReplayError where a node of that name runs already.
@@ -154,7 +155,7 @@ def refuse_other_nodes(client: GraphClient, own: int) -> None:
         )
 
 
-def input_parameters(topic: TopicInfo, clock: bool) -> dict[str, Any]:
+def input_parameters(topic: TopicInfo, clock: bool) -> dict[str, object]:
     """How a node takes the images of a recording's topic.
 
     Reliably: of a best-effort image larger than the middleware's buffers a part is lost whenever the machine
@@ -167,7 +168,7 @@ def input_parameters(topic: TopicInfo, clock: bool) -> dict[str, Any]:
     }
 
 
-def write_parameters(parameters: Mapping[str, Any], file: Path) -> None:
+def write_parameters(parameters: Mapping[str, object], file: Path) -> None:
     """Write a parameter file for a node of any name."""
     content = {"/**": {"ros__parameters": dict(parameters)}}
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

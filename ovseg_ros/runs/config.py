@@ -145,3 +145,5 @@ class ReplayConfig:
             raise ConfigError("give --speed or --rate, not both")
         if self.then_vocabulary and self.then_classes:
             raise ConfigError("give --then-vocabulary or --then-classes, not both")
+        if self.then_synonyms and self.attach:
+            raise ConfigError("--then-synonyms is for a node that is started; leave out --attach")

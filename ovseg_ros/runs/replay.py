@@ -146,7 +146,7 @@ def _second_words(first: VocabularyConfig, config: ReplayConfig) -> dict[str, An
 
 def _parameters(
     source: Source, words: VocabularyConfig, config: ReplayConfig, params: Mapping[str, object]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The parameters of the node that is started."""
     parameters = {**params, **input_parameters(source.topic, config.clock != "off"), **node_parameters(words)}
     model = str(params.get("model.name", ""))

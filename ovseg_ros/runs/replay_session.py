@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ovseg_ros.graph.calls import ServiceProbe, VocabularyChange
 from ovseg_ros.graph.client import GraphClient, ReplayError
@@ -62,7 +61,7 @@ class ReplaySession:
         played: PlayedRecording,
         config: ReplayConfig,
         progress: Progress,
-        parameters: Mapping[str, Any],
+        parameters: Mapping[str, object],
         folder: Path,
     ) -> None:
         self._record = ReplayRecord()
@@ -102,7 +101,7 @@ class ReplaySession:
         self._stack.close()
 
     def run(
-        self, then: Mapping[str, Any] | None, log: PredictionLog, is_over: Callable[[], bool]
+        self, then: Mapping[str, object] | None, log: PredictionLog, is_over: Callable[[], bool]
     ) -> ReplayRecord:
         """Play, and measure what is asked for.
 
@@ -148,7 +147,7 @@ class ReplaySession:
             period = max(own, self._frame_seconds / UTILISATION)
         return Pace(config.speed, period)
 
-    def _play(self, then: Mapping[str, Any] | None, log: PredictionLog) -> None:
+    def _play(self, then: Mapping[str, object] | None, log: PredictionLog) -> None:
         """Play the recording; what ends it early is put into the record's `failure`."""
         record, trace, pace = self._record, self._record.trace, self._pace()
         probe = ServiceProbe(self._client)
@@ -198,7 +197,7 @@ class ReplaySession:
             )
         self._warn_if_late()
 
-    def _change(self, then: Mapping[str, Any], total: int | None) -> VocabularyChange:
+    def _change(self, then: Mapping[str, object], total: int | None) -> VocabularyChange:
         """The call of /set_vocabulary half-way; the frames wait for its reply after half of the rest."""
         total = self._source.expected(self._played.selection) if total is None else total
         middle = total // 2

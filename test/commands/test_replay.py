@@ -15,10 +15,13 @@ from ovseg_ros.commands.replay import finish, report_lines
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from ovseg_ros.graph.pacing import Pace, paced
 from ovseg_ros.graph.player import Trace
 from ovseg_ros.graph.rates import HighestRate
+from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.runs.replay import ReplayOutcome
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
+from ovseg_ros.runs.replayed_frames import PlayedRecording
 from ovseg_ros.runs.result_files import as_json
 from ovseg_ros.runs.results import Percentiles, VocabularyCall
 from ovseg_ros.runs.scoring import RunScores
@@ -50,6 +53,7 @@ def bag(tmp_path: Path, ovseg: Run) -> Path:
         (["--speed", "0"], "--speed"),
         (["--rate", "-1"], "--rate"),
         (["--then-vocabulary", "indoor", "--then-classes", "road"], "not both"),
+        (["--attach", "--then-synonyms"], "for a node that is started"),
         (["--attach", "--model", "ViT-B-16", "--device", "cpu"], "model.name, model.device: for a node that"),
         (["--loop", "-1"], "--loop"),
         (["--every", "0"], "--every"),
@@ -94,6 +98,28 @@ def test_the_parameters_for_a_node_are_written(tmp_path: Path, ovseg: Run, bag: 
         "model.device": "cpu",
         "vocabulary.classes": ["road", "person; pedestrian"],
     }
+
+
+def test_a_data_set_is_played_as_it_is_evaluated(tmp_path: Path, ovseg: Run) -> None:
+    """In the layout of PASCAL VOC; its images go to the node as they are."""
+    for folder, suffix in (("JPEGImages", "jpg"), ("SegmentationClass", "png")):
+        (tmp_path / "voc" / folder).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "voc" / folder / f"a.{suffix}"), np.full((8, 8), 3, np.uint8))
+    lists = tmp_path / "voc/ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "val.txt").write_text("a", encoding="utf-8")
+    file = tmp_path / "node.yaml"
+    result = ovseg("replay", tmp_path / "voc", "--window", 224, "--write-params", file)
+    assert result.exit_code == 0, result.stderr
+    parameters = yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"]
+    assert parameters["input.transport"] == "compressed"
+    assert parameters["method.window"] == 224
+    assert "bicycle" in parameters["vocabulary.classes"]
+    played = PlayedRecording(tmp_path / "voc", RecordingConfig(), TruthConfig(), SelectionConfig(), 2)
+    starts: list[int] = []
+    first, again = paced(played.frames(starts), Pace())
+    assert first.image.data == again.image.data
+    assert starts == [0, 1]
 
 
 def test_the_figures_are_reported_in_lines() -> None:
