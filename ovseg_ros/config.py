@@ -129,8 +129,13 @@ def option(
 
 
 def options_of(kind: type) -> Mapping[str, Option]:
-    """The options of a configuration by their full names, in order."""
-    return {entry.name: entry for entry in _options(kind)}
+    """The options of a configuration by their full names, in order; made once for each configuration."""
+    if kind not in _KNOWN:
+        _KNOWN[kind] = {entry.name: entry for entry in _options(kind)}
+    return _KNOWN[kind]
+
+
+_KNOWN: dict[type, Mapping[str, Option]] = {}
 
 
 def from_values(kind: type[ConfigT], values: Mapping[str, object]) -> ConfigT:

@@ -19,12 +19,12 @@ PERIOD = 1.0
 """Seconds between two messages."""
 
 RECENT = 5.0
-"""Seconds for which a frame that was rejected, failed or had an odd stamp is a warning."""
+"""Seconds for which a rejection, a failure or a stamp warning keeps the status at WARN."""
 
 
 @dataclass(frozen=True)
 class CameraReport:
-    """Everything that diagnostics tell of one camera at one moment."""
+    """Everything that diagnostics report about one camera."""
 
     phase: NodePhase
     camera: str = ""
@@ -201,7 +201,7 @@ class Diagnostics:
         self._timer = node.create_timer(PERIOD, self.publish, clock=steady)
 
     def publish(self) -> None:
-        """Send the reports of this moment."""
+        """Publish the reports as they are now."""
         name = self._node.get_fully_qualified_name()
         reports = make_reports(self._node, self._state)
         message = DiagnosticArray(status=[build_status(name, report) for report in reports])

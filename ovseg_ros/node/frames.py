@@ -34,7 +34,7 @@ class ArrivedFrame:
 
 @dataclass(frozen=True)
 class VocabularySnapshot:
-    """A vocabulary with the messages that tell of it, made once.
+    """A vocabulary with the messages that describe it, made once.
 
     `message.header.stamp` is when it came into force, 0 before. `label_info` is None without vision_msgs.
     """

@@ -57,7 +57,7 @@ class LocateQuery:
 
 @dataclass(frozen=True)
 class LocateResult:
-    """What was found in frames, the oldest of which came `age` seconds ago, and what else is to be said."""
+    """What was found in frames, the oldest of which came `age` seconds ago, and a note for people."""
 
     locations: list[msg.Location]
     age: float
@@ -67,7 +67,7 @@ class LocateResult:
 class NewestFrame:
     """Where the worker leaves each segmented frame (`put`), and others get it (`get`).
 
-    Where nobody subscribes no frame is segmented. Then `get` asks for one, and `asked` says so. `slot` tells
+    Where nobody subscribes no frame is segmented. Then `get` asks for one, and `asked` is true. `slot` shows
     whether images come.
     """
 

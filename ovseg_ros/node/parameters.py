@@ -20,7 +20,7 @@ WHEN = {
     "unconfigured": "changes only while the node is unconfigured",
     "inactive": "changes only while the node is not active",
 }
-"""What is said of options that may not change at any time."""
+"""Notes on options that may not change at any time."""
 
 
 class Parameters:
@@ -46,7 +46,7 @@ class Parameters:
         node.add_post_set_parameters_callback(self._accepted)
 
     def follow(self) -> None:
-        """Set the parameters to the vocabulary in force, if they tell of another. Nothing is applied."""
+        """Set the parameters to the vocabulary in force, if they describe another. Nothing is applied."""
         vocabulary = self._state.vocabulary.undescribed()
         if vocabulary is None:
             return

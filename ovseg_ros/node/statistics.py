@@ -105,7 +105,7 @@ class StampWatch:
         self._previous = 0
 
     def check(self, stamp: int, now: int) -> str | None:
-        """The warning about the next frame's stamp, a key of `STAMP_WARNINGS`; None where nothing is odd."""
+        """The warning about the next frame's stamp, a key of `STAMP_WARNINGS`; None where it is fine."""
         previous, self._previous = self._previous, stamp
         if stamp == 0:
             return ZERO
@@ -186,7 +186,7 @@ class CameraStatistics:
             self._error_text = message
 
     def check_stamp(self, stamp: int, now: int) -> str | None:
-        """Count what is odd about the next frame's stamp, and return it, a key of `STAMP_WARNINGS`, or None.
+        """Count the warning about the next frame's stamp and return it, a key of `STAMP_WARNINGS`, or None.
 
         A frame is used whatever its stamp is. Where time jumped back, rates and percentiles begin anew.
         """

@@ -77,7 +77,7 @@ class VocabularyState:
         self._from_config(config, copy.deepcopy(self._builder))
 
     def undescribed(self) -> Vocabulary | None:
-        """The newest vocabulary, once nothing is on its way any more, if the parameters tell of another one.
+        """The newest vocabulary, once nothing is on its way any more, if the parameters describe another one.
 
         The caller makes the parameters follow it.
         """

@@ -72,7 +72,7 @@ def test_where_one_by_one_does_not_help_it_gets_smaller() -> None:
     assert "smaller" in setup.shortage
 
 
-def test_there_is_one_retry_and_its_failure_is_told() -> None:
+def test_there_is_one_retry_and_its_failure_is_reported() -> None:
     setup, tried = setup_with(limit=10)
     with pytest.raises(OutOfMemory):
         setup.segment([IMAGE], "input")
@@ -81,7 +81,7 @@ def test_there_is_one_retry_and_its_failure_is_told() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_where_there_is_no_smaller_size_the_first_failure_is_told(count: int) -> None:
+def test_where_there_is_no_smaller_size_the_first_failure_is_reported(count: int) -> None:
     setup, tried = setup_with(limit=10, short_side=50)
     with pytest.raises(OutOfMemory):
         setup.segment([IMAGE] * count, "input")
@@ -123,7 +123,7 @@ class TimedSegmenter:
 
 
 @pytest.mark.parametrize("cameras", [1, 2])
-def test_a_latency_is_held_and_told(
+def test_a_latency_is_held_and_reported(
     tiny_model_dir: Any, monkeypatch: pytest.MonkeyPatch, cameras: int
 ) -> None:
     """That of a batch, since its images are there together: of two cameras, frames that come at once."""

@@ -28,12 +28,12 @@ NOW = 1_700_000_000 * SECOND
         (NOW, 0, NO_CLOCK),
     ],
 )
-def test_what_is_odd_about_a_first_stamp(stamp: int, now: int, warning: str | None) -> None:
+def test_warnings_about_a_first_stamp(stamp: int, now: int, warning: str | None) -> None:
     assert StampWatch().check(stamp, now) == warning
     assert warning is None or warning in STAMP_WARNINGS
 
 
-def test_a_jump_back_is_told_once() -> None:
+def test_a_jump_back_is_reported_once() -> None:
     watch = StampWatch()
     stamps = [NOW, NOW + 1, NOW - SECOND, NOW - SECOND + 1]
     assert [watch.check(stamp, NOW) for stamp in stamps] == [None, None, BACKWARDS, None]

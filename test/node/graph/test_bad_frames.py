@@ -116,7 +116,7 @@ def test_a_camera_info_of_another_shape_is_rejected_alone(
         ("stamp_of_another_clock", lambda now: Time(sec=1000, nanosec=now.nanosec)),
     ],
 )
-def test_an_odd_stamp_is_told_and_kept(
+def test_a_frame_with_an_unusual_stamp_is_counted_and_kept(
     segmenter: Any,
     probe: Any,
     summaries: Any,
@@ -162,7 +162,7 @@ def test_stamps_that_jump_back_do_not_stall_anything(
     )
 
 
-def test_an_exception_in_the_work_is_told_and_survived(
+def test_an_exception_in_the_work_is_reported_and_survived(
     segmenter: Any, probe: Any, labels: Any, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: Any, **__: Any) -> None:

@@ -124,7 +124,7 @@ def test_who_sends_nothing_is_named_with_what_else_there_is(
         probe.node.destroy_publisher(publisher)
 
 
-def test_the_engine_is_told_how_many_images_may_come_at_once(
+def test_the_engine_knows_how_many_images_may_come_at_once(
     start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[int] = []

@@ -83,7 +83,7 @@ def test_a_vocabulary_that_is_wrong_fails_before_the_model_is_loaded(
     status(lambda level, message, values: level == 2 and "duplicate" in message, "the failure")
 
 
-def test_a_step_that_breaks_is_told_and_can_be_repeated(
+def test_a_step_that_breaks_is_reported_and_can_be_repeated(
     start: Callable[..., Any], probe: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     start(autostart=False, wait_until="unconfigured")

@@ -175,7 +175,7 @@ def test_before_the_first_frame_it_says_so(start: Any, probe: Any, monkeypatch: 
 
 
 @pytest.mark.usefixtures("_known_heat")
-def test_an_old_frame_is_searched_and_its_age_told(
+def test_an_old_frame_is_searched_and_its_age_reported(
     start: Any, probe: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locate, "IMAGE_PATIENCE", 0.3)

@@ -92,7 +92,7 @@ def test_without_a_subscriber_no_point_is_made(
     assert not made
 
 
-def test_what_is_missing_is_told(start: Any, probe: Any, status: Callable[..., Any]) -> None:
+def test_what_is_missing_is_reported(start: Any, probe: Any, status: Callable[..., Any]) -> None:
     start()
     clouds = probe.collect(PointCloud2, "segmenter/points")
 
