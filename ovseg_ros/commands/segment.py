@@ -25,7 +25,7 @@ def segment(
             help="Images, folders of images and videos, videos (mp4, webm, avi, mov), bags (rosbag2, ROS 1).",
         ),
     ],
-    engine: Annotated[EngineConfig, Expose(EXPOSED.defaults, ("output.smoothing",))],
+    engine: Annotated[EngineConfig, Expose(EXPOSED.defaults)],
     recording: RecordingConfig,
     selection: SelectionConfig,
     config: SegmentConfig,

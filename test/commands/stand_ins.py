@@ -16,6 +16,7 @@ class FakeSegmenter:
 
     def __init__(self) -> None:
         self.images: list[np.ndarray] = []
+        self.settings: list[dict[str, Any]] = []
         self.before: Callable[[int], None] = lambda number: None
         self.description = {"model": "fake", "method": "clipseg", "device": "cpu", "precision": "float32"}
 
@@ -24,6 +25,7 @@ class FakeSegmenter:
 
     def segment(self, image: np.ndarray, classifier: Any, **settings: Any) -> SimpleNamespace:
         self.images.append(image)
+        self.settings.append(settings)
         self.before(len(self.images))
         first, second = (cls.id for cls in classifier.vocabulary.classes[:2])
         return SimpleNamespace(

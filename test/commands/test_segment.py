@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from ovseg_ros.clipseg import DeviceLost, OutOfMemory
+from ovseg_ros.clipseg import DeviceLost, OutOfMemory, Smoother
 
 from .stand_ins import FakeSegmenter, read_video, save_picture, save_video
 
@@ -153,6 +153,20 @@ def test_a_bag(ovseg: Run, fake_segmenter: FakeSegmenter, tmp_path: Path) -> Non
     result = ovseg("segment", bag, *WORDS, "--output", out, "--topic", "/rear/image")
     assert result.exit_code == 1
     assert "no image topic '/rear/image'" in result.stderr
+
+
+def test_videos_are_smoothed_each_by_itself(
+    ovseg: Run, fake_segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resets: list[int] = []
+    monkeypatch.setattr(Smoother, "reset", lambda self: resets.append(len(fake_segmenter.images)))
+    videos = [save_video(tmp_path / name, 2) for name in ("a.mp4", "b.mp4")]
+    result = ovseg("segment", *videos, *WORDS, "--output", tmp_path / "out", "--smoothing", 0.3)
+    assert result.exit_code == 0, result.output
+    assert resets == [0, 2]
+    states = [settings["smoothing"] for settings in fake_segmenter.settings]
+    assert [state.smoother.seconds for state in states] == [0.3] * 4
+    assert states[0].stamp_ns < states[1].stamp_ns
 
 
 def test_limit_and_every_count_all_images_together(
