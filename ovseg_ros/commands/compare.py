@@ -39,10 +39,9 @@ def compare(
     from ovseg_ros.commands.compare_output import report, write
     from ovseg_ros.runs.compare import compare as run
 
-    outcome = run(source, engine, recording, truth, selection, config, console.ProgressBars())
-    report(outcome)
-    write(outcome, config, json_file)
-    found = outcome.comparison
+    found = run(source, engine, recording, truth, selection, config, console.ProgressBars())
+    report(found)
+    write(found, config, json_file)
     if found.interrupted:
         console.warning(f"interrupted after {found.frames} frames; the figures are of these")
         raise typer.Exit(130)

@@ -1,45 +1,35 @@
 """What `ovseg compare` prints and writes."""
 
-import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ovseg_ros.commands import console
-from ovseg_ros.report.method_plot import comparison_svg
-from ovseg_ros.report.method_text import COLUMNS, cells, markdown, notes
-from ovseg_ros.runs.compare import CompareOutcome
+from ovseg_ros.report.method_comparison import methods_as_markdown, methods_as_svg, notes
+from ovseg_ros.report.tables import methods_table
 from ovseg_ros.runs.config import CompareConfig
-from ovseg_ros.runs.summary import command
+from ovseg_ros.runs.result_files import to_json
+from ovseg_ros.runs.results import ComparisonResult
 
 _WIDTH = 120
 
 
-def report(outcome: CompareOutcome) -> None:
+def report(comparison: ComparisonResult) -> None:
     """Print the table and what one must know to read it."""
-    found, setup = outcome.comparison, outcome.setup
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    for row in found.rows:
-        table.add_row(*(Text(cell) for cell in cells(row, found.reference)))
     # Numbers that are cut off are worthless: in a narrow window the terminal breaks the lines.
-    Console(highlight=False, width=max(_WIDTH, console.out.width)).print(table, crop=False)
-    console.say(", ".join(setup[key] for key in ("model", "device", "precision")))
-    for note in notes(found, outcome.timing):
+    wide = Console(highlight=False, width=max(_WIDTH, console.out.width))
+    wide.print(methods_table(comparison), crop=False)
+    console.say(f"{comparison.model}, {comparison.device}, {comparison.precision}")
+    for note in notes(comparison):
         console.say(note)
 
 
-def write(outcome: CompareOutcome, config: CompareConfig, json_file: Path | None) -> None:
+def write(comparison: ComparisonResult, config: CompareConfig, json_file: Path | None) -> None:
     """Write what is asked for as JSON, Markdown and SVG; all three into the output folder."""
-    found, setup, timing = outcome.comparison, outcome.setup, outcome.timing
-    figures = {**setup, "timing": timing, "command": command(), **found.figures()}
     contents = {
-        "json": json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        "md": markdown(found, setup, timing),
-        "svg": comparison_svg(found),
+        "json": to_json(comparison),
+        "md": methods_as_markdown(comparison),
+        "svg": methods_as_svg(comparison),
     }
     files = {"json": str(json_file or ""), "md": config.markdown, "svg": config.plot}
     for suffix, content in contents.items():

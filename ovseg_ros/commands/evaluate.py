@@ -1,7 +1,7 @@
 """`ovseg evaluate`: how good and how fast, on a recording with ground truth, without a graph."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthC
 from ovseg_ros.runs.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from ovseg_ros.runs.evaluate import EvaluateOutcome
+    from ovseg_ros.runs.results import RunResult
 
 
 @generated
@@ -36,58 +36,38 @@ def evaluate(
     Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (what was measured by then is written).
     """
     from ovseg_ros.runs.evaluate import evaluate as run
+    from ovseg_ros.runs.result_files import as_json
 
-    outcome = run(source, engine, recording, truth, selection, config, console.ProgressBars())
-    console.write_json(json_file, outcome.metrics)
-    _report(outcome, config.output)
-    if outcome.interrupted:
-        console.warning(f"interrupted after {outcome.metrics['frames']} frames; the figures are of these")
+    result = run(source, engine, recording, truth, selection, config, console.ProgressBars())
+    console.write_json(json_file, as_json(result))
+    _report(result, config.output)
+    if result.interrupted:
+        console.warning(f"interrupted after {result.metrics.frames} frames; the figures are of these")
         raise typer.Exit(130)
 
 
-def _report(outcome: "EvaluateOutcome", output: str) -> None:
+def _report(result: "RunResult", output: str) -> None:
     from ovseg_ros.report.figures import percent
-    from ovseg_ros.runs.summary import class_table, quality_table, tell_files
+    from ovseg_ros.report.tables import (
+        calibration_table,
+        class_iou_table,
+        metrics_table,
+        print_files,
+        speed_line,
+    )
 
-    metrics, quality = outcome.metrics, outcome.scores.quality
-    console.out.print(quality_table(outcome.scores))
-    if quality is not None:
-        console.out.print(class_table(quality))
-        if quality.flicker_along_motion is not None:
-            console.say(f"flicker along the motion of the image: {percent(quality.flicker_along_motion)}")
-    latency = metrics["latency_ms"]
-    speed = f"{metrics['frames']} frames in {metrics['seconds']:.1f} s"
-    speed += f" ({metrics['frames_per_second']:.1f} frames/s)"
-    if latency["p50"] is not None:
-        speed += "; inference " + ", ".join(
-            f"{name} {latency[name]:.0f} ms" for name in ("p50", "p95", "p99")
+    console.out.print(metrics_table(result))
+    console.out.print(class_iou_table(result.metrics))
+    if (flicker := result.metrics.flicker_along_motion) is not None:
+        console.say(f"flicker along the motion of the image: {percent(flicker)}")
+    console.say(speed_line(result))
+    if fit := result.calibration:
+        console.out.print(calibration_table(fit))
+        console.say(
+            f"fitted: method.logit_scale {fit.logit_scale:.4f} (temperature {fit.temperature:.3f}), "
+            f"vocabulary.threshold {fit.threshold:.4f}"
         )
-    if metrics["peak_mb"] is not None:
-        speed += f"; peak memory {metrics['peak_mb']:.0f} MB"
-    console.say(f"{speed}; {metrics['model']}, {metrics['method']}, {metrics['device']}")
-    if fitted := metrics.get("calibration"):
-        _report_calibration(fitted)
-    for note in metrics["notes"]:
+    for note in result.notes or ():
         console.say(note)
     if output:
-        tell_files(console.out, Path(output))
-
-
-def _report_calibration(fitted: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    from ovseg_ros.report.figures import percent
-
-    table = Table("calibration", title_justify="left")
-    for name in ("logit scale", "ECE", "Brier", "mean IoU", "unlabelled"):
-        table.add_column(name, justify="right")
-    scale = fitted["logit_scale"]
-    for name, used in (("before", scale * fitted["temperature"]), ("after", scale)):
-        row = fitted[name]
-        shares = percent(row["miou"]), percent(row["unlabelled_share"])
-        table.add_row(name, f"{used:.2f}", percent(row["ece"]), f"{row['brier']:.4f}", *shares)
-    console.out.print(table)
-    console.say(
-        f"fitted: method.logit_scale {scale:.4f} (temperature {fitted['temperature']:.3f}), "
-        f"vocabulary.threshold {fitted['threshold']:.4f}"
-    )
+        print_files(console.out, Path(output))

@@ -1,7 +1,7 @@
 """`ovseg replay`: a recording through a running node, and what the graph shows meanwhile."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -69,18 +69,19 @@ def with_ros() -> None:
 
 def finish(outcome: "ReplayOutcome", output: str, json_file: Path | None) -> None:
     """Report the outcome of a replay, and exit where it went wrong."""
-    from ovseg_ros.runs.summary import class_table, quality_table, tell_files
+    from ovseg_ros.report.tables import class_iou_table, graph_lines, metrics_table, print_files
+    from ovseg_ros.runs.result_files import as_json
 
-    metrics, scores, record = outcome.metrics, outcome.scores, outcome.record
-    console.write_json(json_file, metrics)
-    if scores.phases:
-        console.out.print(quality_table(scores))
-    if scores.quality is not None:
-        console.out.print(class_table(scores.quality))
-    for line in report_lines(metrics):
+    result, record = outcome.result, outcome.record
+    console.write_json(json_file, as_json(result))
+    if result.phases:
+        console.out.print(metrics_table(result))
+    if result.metrics.confusion is not None:
+        console.out.print(class_iou_table(result.metrics))
+    for line in graph_lines(result, result.graph) if result.graph else ():
         console.say(line)
     if output:
-        tell_files(console.out, Path(output))
+        print_files(console.out, Path(output))
     if record.call is not None and not record.call.success:
         console.error(f"/set_vocabulary was refused: {record.call.message}")
         raise typer.Exit(1)
@@ -90,50 +91,3 @@ def finish(outcome: "ReplayOutcome", output: str, json_file: Path | None) -> Non
     if record.interrupted:
         console.warning(f"interrupted after {record.trace.sent} frames")
         raise typer.Exit(130)
-
-
-def report_lines(metrics: dict[str, Any]) -> list[str]:
-    """What only the graph shows, for people."""
-    latency, rates, late = metrics["latency_ms"], metrics["rate"], metrics["sending"]["late_ms"]
-    lines = [f"{metrics['frames_in']} frames sent, {metrics['frames_out']} answered, "]
-    lines[0] += f"{metrics['frames_dropped']} dropped"
-    if metrics["frames_not_received"]:
-        lines[0] += f" ({metrics['frames_not_received']} of them never reached the node)"
-    if metrics["frames_left_out"]:
-        lines.append(
-            f"{metrics['frames_left_out']} frames were not sent: one with the same time stamp was on the way"
-        )
-    lines.append(
-        f"latency {_ms(latency['p50'])} p50, {_ms(latency['p95'])} p95, {_ms(latency['p99'])} p99, "
-        f"{_ms(latency['max'])} max; jitter {_ms(metrics['jitter_ms'])}"
-    )
-    lines.append(
-        f"sent at {_hz(rates['sent'])}, answered at {_hz(rates['output'])}; frames went out "
-        f"{_ms(late['p50'])} late (p99 {_ms(late['p99'])})"
-    )
-    for name in ("get_vocabulary", "set_vocabulary"):
-        reply = metrics["service_ms"].get(name)
-        if reply and reply["calls"]:
-            times = f"{_ms(reply['p50'])} p50, {_ms(reply['max'])} max"
-            lines.append(f"/{name} answered in {times} ({reply['calls']} calls)")
-    search = metrics["rate_search"]
-    if search is not None:
-        beyond = "" if search["failed"] is None else f"; {_hz(search['failed'])} does not hold"
-        lines.append(f"highest rate with fewer than 5 % dropped: {_hz(search['held'])}{beyond}")
-    recovery = metrics["recovery"]
-    if recovery is not None:
-        first = recovery["first_answer_ms"]
-        lines.append(
-            f"jumps back to the start: {recovery['jumps']}, answered again after {recovery['recovered']}; "
-            f"first answer after {_ms(first['p50'])} p50, {_ms(first['max'])} max"
-        )
-    lines.append(f"{metrics['model']}, {metrics['method']} on {metrics['device']}")
-    return lines
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} ms"
-
-
-def _hz(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} Hz"

@@ -1,20 +1,11 @@
 """`ovseg report`: runs beside each other, or the page of one run again, from their metrics.json."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
 from ovseg_ros.commands import console
-
-if TYPE_CHECKING:
-    from ovseg_ros.report.compare import Cell, Comparison
-
-_LONGEST = 200
-_STYLES = {1: "green", 0: "dim", -1: "red"}
 
 
 def report(
@@ -35,55 +26,23 @@ def report(
     ] = None,
 ) -> None:
     """Compare runs by their metrics.json, or make the report of one run again (without its pictures)."""
-    from ovseg_ros.report.compare import compare
-    from ovseg_ros.report.metrics_file import read_runs
+    from ovseg_ros.report.side_by_side import put_side_by_side, read_runs
+    from ovseg_ros.report.tables import side_by_side_tables
 
     runs = read_runs(files)
-    comparison = compare(runs)
+    comparison = put_side_by_side(runs)
     if output is not None:
-        from ovseg_ros.report.comparison_page import render_comparison
-        from ovseg_ros.report.page import render
+        from ovseg_ros.report.page import render, render_comparison
 
-        text = render(runs[0].metrics) if len(runs) == 1 else render_comparison(runs, comparison)
+        text = render(runs[0].result) if len(runs) == 1 else render_comparison(runs, comparison)
         output.write_text(text, encoding="utf-8")
     if markdown is not None:
         from ovseg_ros.report.markdown import comparison_as_markdown, run_as_markdown
 
-        text = run_as_markdown(runs[0].metrics) if len(runs) == 1 else comparison_as_markdown(comparison)
+        text = run_as_markdown(runs[0].result) if len(runs) == 1 else comparison_as_markdown(comparison)
         markdown.write_text(text, encoding="utf-8")
-    if json_file is not None:
-        text = json.dumps(comparison.figures(), indent=2, ensure_ascii=False, allow_nan=False)
-        json_file.write_text(text + "\n", encoding="utf-8")
-    _tell(comparison)
-
-
-def _tell(comparison: "Comparison") -> None:
-    table = Table("", *(Column(Text(label), justify="right") for label in comparison.labels))
-    for group, rows in comparison.groups:
-        table.add_section()
-        table.add_row(Text(group, style="bold"))
-        for row in rows:
-            table.add_row(Text(row.label), *map(_text, row.cells))
-    if comparison.classes:
-        table.add_section()
-        table.add_row(Text("IoU by class", style="bold"))
-        for row in comparison.classes:
-            table.add_row(Text(row.label), *map(_text, row.cells))
-    console.out.print(table)
-    if comparison.settings:
-        settings = Table("what differs", *(Column(Text(label)) for label in comparison.labels))
-        for name, texts in comparison.settings:
-            settings.add_row(Text(name), *(Text(_shortened(text)) for text in texts))
-        console.out.print(settings)
+    console.write_json(json_file, comparison.as_json())
+    for table in side_by_side_tables(comparison):
+        console.out.print(table)
     for caution in comparison.cautions:
         console.warning(caution)
-
-
-def _text(cell: "Cell") -> Text:
-    text = Text(cell.text)
-    return text.append(f"  {cell.difference}", style=_STYLES[cell.verdict]) if cell.difference else text
-
-
-def _shortened(text: str) -> str:
-    """What fits a terminal; the page has all of it."""
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -107,6 +107,13 @@ class ConfusionTable:
         if len(self.counts) != rows or any(len(row) != columns for row in self.counts):
             raise ValueError(f"{rows} rows of {columns} counts")
 
+    def without_empty_columns(self) -> "ConfusionTable":
+        """The table with those of `EXTRA_COLUMNS` only that any pixel has."""
+        size, columns = len(self.truth), range(len(self.predicted))
+        kept = [i for i in columns if i < size or any(row[i] for row in self.counts)]
+        counts = tuple(tuple(row[i] for i in kept) for row in self.counts)
+        return ConfusionTable(self.truth, tuple(self.predicted[i] for i in kept), counts)
+
     def truth_shares(self) -> dict[str, float]:
         """The share (0..1) of the counted truth of each class."""
         whole = sum(map(sum, self.counts)) or 1

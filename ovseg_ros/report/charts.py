@@ -1,22 +1,21 @@
-"""The report's charts as inline SVG, drawn from what stands in metrics.json."""
+"""The report's charts as inline SVG, drawn from the result of a run."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from markupsafe import Markup
 
+from ovseg_ros.metrics.calibration import ReliabilityBin
+from ovseg_ros.metrics.confusion import ConfusionTable
 from ovseg_ros.report.svg import Axes, document, tag, ticks
-from ovseg_ros.report.text import Confusion
+from ovseg_ros.runs.results import FrameResult
 
 _MOST_POINTS = 1200
 _SLOTS = 240
 _NUMBERS_UP_TO = 16
-"""So many columns leave room for a number in each cell of a confusion matrix."""
+"""Columns of a confusion matrix that leave room for a number in each cell."""
 
 HISTOGRAM_CAPTION = "How often each latency occurs; solid: median, dashed: 95th percentile."
-
-Frames = Sequence[Mapping[str, Any]]
 
 
 def hex_color(color: Iterable[int]) -> str:
@@ -30,18 +29,21 @@ def phase_number(revision: int) -> int:
     return (revision - 1) % 4 + 1 if revision else 0
 
 
-def over_time(frames: Frames, key: str, label: str, scale: float = 1.0) -> Markup:
-    """A figure of each answered frame (`key` of `per_frame`, times `scale`), and ticks for the dropped ones,
-    over the time of sending, or over the frame's number where frames were not sent but read.
+def over_time(
+    frames: Sequence[FrameResult], figure: Callable[[FrameResult], float | None], label: str
+) -> Markup:
+    """A figure of each answered frame, and ticks for the dropped ones, over the time of sending, or over the
+    frame's number where frames were not sent but read.
 
     Beyond 1200 frames they stand together in 240 slots: a line from least to most, a dot for the median.
     """
-    timed = all(frame.get("sent_s") is not None for frame in frames)
-    places = [float(frame["sent_s"] if timed else frame["number"] + 1) for frame in frames]
+    times = [frame.sent_s for frame in frames if frame.sent_s is not None]
+    timed = len(times) == len(frames)
+    places = times if timed else [frame.number + 1.0 for frame in frames]
     shown = [
-        (place, float(frame[key]) * scale, frame)
+        (place, float(value), frame)
         for place, frame in zip(places, frames, strict=True)
-        if frame.get(key) is not None
+        if (value := figure(frame)) is not None
     ]
     first, last = min(places), max(places)
     highest = max((value for _, value, _ in shown), default=1.0)
@@ -51,10 +53,10 @@ def over_time(frames: Frames, key: str, label: str, scale: float = 1.0) -> Marku
         _slots(axes, [(place, value) for place, value, _ in shown], label)
     else:
         for place, value, frame in shown:
-            title = f"frame {frame['number'] + 1}: {value:.4g}"
-            axes.point(place, value, f"phase-{phase_number(frame.get('revision') or 1)}", title)
+            title = f"frame {frame.number + 1}: {value:.4g}"
+            axes.point(place, value, f"phase-{phase_number(frame.revision or 1)}", title)
     for place, frame in zip(places, frames, strict=True):
-        if frame.get("revision") is None:
+        if frame.revision is None:
             left, bottom = axes.at(place, 0.0)
             axes.line((left, bottom + 4), (left, bottom - 6), "dropped")
     return axes.svg(f"{label} over time")
@@ -77,25 +79,21 @@ def latency_histogram(latencies: Sequence[float], reach: tuple[float, float] | N
     return axes.svg("histogram of the latency")
 
 
-def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Markup:
+def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
     """Accuracy over confidence (0..1), one bar a bin, with the gap to the diagonal of a calibrated model, and
-    below the share of the pixels in each bin. Guo et al., On Calibration of Modern Neural Networks, 2017.
-
-    Args:
-        bins: each with `low`, `high`, `pixels`, and mean `confidence` and `accuracy` (None without pixels).
-    """
-    total = max(sum(entry["pixels"] for entry in bins), 1)
-    fullest = max((entry["pixels"] for entry in bins), default=0) / total
+    below the share of the pixels in each bin. Guo et al., On Calibration of Modern Neural Networks, 2017."""
+    total = max(sum(entry.pixels for entry in bins), 1)
+    fullest = max((entry.pixels for entry in bins), default=0) / total
     scale = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     upper = Axes((0.0, 1.0), (0.0, 1.0), height=270.0)
     upper.frame("confidence", "accuracy", scale, scale)
     lower = Axes((0.0, 1.0), (0.0, max(110 * fullest, 1.0)), height=120.0)
     lower.frame("confidence", "% of pixels", scale, ticks(*lower.y, most=4))
     for entry in bins:
-        pixels, confidence, accuracy = entry["pixels"], entry["confidence"], entry["accuracy"]
-        if not pixels:
+        pixels, confidence, accuracy = entry.pixels, entry.confidence, entry.accuracy
+        if not pixels or confidence is None or accuracy is None:
             continue
-        reach, share = (entry["low"], entry["high"]), 100 * pixels / total
+        reach, share = (entry.low, entry.high), 100 * pixels / total
         where = f"confidence {reach[0]:.2f} to {reach[1]:.2f}"
         title = f"{where} (mean {confidence:.3f}): accuracy {accuracy:.3f}"
         least, most = sorted((accuracy, confidence))
@@ -106,10 +104,10 @@ def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Markup:
     return upper.svg("reliability diagram") + lower.svg("share of the pixels by confidence")
 
 
-def confusion_matrix(confusion: Confusion) -> Markup:
+def confusion_matrix(confusion: ConfusionTable) -> Markup:
     """Which class (column) the pixels of each true class (row) got, as shares of the row; a cell without
     pixels stays empty. The columns begin with the rows' classes: on the diagonal the label is right."""
-    rows, columns, counts = confusion.rows, confusion.columns, confusion.counts
+    rows, columns, counts = confusion.truth, confusion.predicted, confusion.counts
     cell = 38.0 if len(columns) <= _NUMBERS_UP_TO else 22.0 if len(columns) <= 30 else 14.0
     font = 12.0 if cell > 20 else 10.0
     left = 14 + 0.6 * font * min(24, max(map(len, rows)))

@@ -1,11 +1,12 @@
 """Reports as Markdown: tables that any viewer shows, with pictures beside the file."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from ovseg_ros.metrics.calibration import ReliabilityBin
 from ovseg_ros.report import text as report_text
-from ovseg_ros.report.compare import Comparison, Row
 from ovseg_ros.report.figures import percent
+from ovseg_ros.report.side_by_side import FigureRow, RunComparison
+from ovseg_ros.runs.results import RunResult, VocabularyPhase
 
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "\\`*_{}[]<>#|~!"} | {"\n": " ", "\r": " "}
@@ -32,34 +33,36 @@ def code(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def run_as_markdown(metrics: Mapping[str, Any], pictures: Sequence[tuple[str, str]] = ()) -> str:
+def run_as_markdown(result: RunResult, pictures: Sequence[tuple[str, str]] = ()) -> str:
     """The report of a run. `pictures`: file names relative to the report, with a caption each."""
-    parts = [f"# {plain(report_text.title(metrics))}", plain(report_text.subtitle(metrics))]
-    for group, rows in report_text.figure_groups(metrics):
+    metrics = result.metrics
+    parts = [f"# {plain(report_text.title(result))}", plain(report_text.subtitle(result))]
+    for group, rows in report_text.figure_groups(result):
         parts += [f"## {group}", table(("figure", "value"), rows)]
-    parts += [plain(note) for note in report_text.graph_notes(metrics)]
-    parts += _words(metrics)
-    if metrics.get("per_class_iou"):
-        parts += ["## Intersection over union by class", _ious(metrics)]
-    if (confusion := report_text.confusion(metrics)) and (mistakes := confusion.mistakes()):
+    parts += [plain(note) for note in report_text.graph_notes(result)]
+    if result.phases:
+        parts += ["## The words", _words(result.phases), plain(report_text.call_note(result))]
+    if metrics.per_class_iou:
+        parts += ["## Intersection over union by class", _ious(result)]
+    if (confusion := report_text.confusion(result)) and (mistakes := report_text.mistakes(confusion)):
         parts += ["## Where most pixels are lost", "\n".join(f"- {plain(mistake)}" for mistake in mistakes)]
-    if metrics.get("reliability"):
-        parts += ["## Reliability of the confidence", plain(report_text.calibration(metrics) + ".")]
-        parts.append(_reliability(metrics["reliability"]))
-        parts += [plain(report_text.threshold_note(metrics)), plain(report_text.fit_note(metrics))]
+    if metrics.reliability:
+        parts += ["## Reliability of the confidence", plain(report_text.calibration(result) + ".")]
+        parts.append(_reliability(metrics.reliability))
+        parts += [plain(report_text.threshold_note(result)), plain(report_text.fit_note(result))]
     if pictures:
         parts.append("## Frames")
         for name, caption in pictures:
             parts += [plain(caption), f"![{plain(caption)}]({name})"]
     parts.append("## How this was made")
-    if metrics.get("command"):
-        parts.append(code(str(metrics["command"])))
-    parts.append(table(("setting", "value"), list(report_text.facts(metrics).items()), numbers=False))
-    parts += [plain(note) for note in report_text.notes(metrics)]
+    if result.command:
+        parts.append(code(result.command))
+    parts.append(table(("setting", "value"), list(report_text.facts(result).items()), numbers=False))
+    parts += [plain(note) for note in report_text.notes(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def comparison_as_markdown(comparison: Comparison) -> str:
+def comparison_as_markdown(comparison: RunComparison) -> str:
     """Runs beside each other; differences are from the first."""
     header = ("", *comparison.labels)
     parts = [f"# {plain(' and '.join(comparison.labels))}"]
@@ -77,54 +80,40 @@ def comparison_as_markdown(comparison: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(row: Row) -> list[str]:
-    return [
-        row.label,
-        *(f"{cell.text} ({cell.difference})" if cell.difference else cell.text for cell in row.cells),
-    ]
+def _row(row: FigureRow) -> list[str]:
+    cells = (f"{cell.text} ({cell.difference})" if cell.difference else cell.text for cell in row.cells)
+    return [row.label, *cells]
 
 
-def _words(metrics: Mapping[str, Any]) -> list[str]:
-    phases = metrics.get("phases") or []
-    if not phases:
-        return []
+def _words(phases: Sequence[VocabularyPhase]) -> str:
     rows = [
         (
-            phase["revision"],
-            ", ".join(phase["classes"]),
-            ", ".join(phase["background"]),
+            phase.revision,
+            ", ".join(phase.classes),
+            ", ".join(phase.background),
             report_text.phase_figures(phase),
         )
         for phase in phases
     ]
-    header = ("vocabulary", "classes", "background", "figures")
-    note = report_text.call_note(metrics)
-    return ["## The words", table(header, rows, numbers=False), plain(note)]
+    return table(("vocabulary", "classes", "background", "figures"), rows, numbers=False)
 
 
-def _ious(metrics: Mapping[str, Any]) -> str:
+def _ious(result: RunResult) -> str:
     """A row for each class: its IoU, also by vocabulary where there are several, and its boundary F."""
-    ious: Mapping[str, float | None] = metrics["per_class_iou"]
-    boundary = metrics.get("per_class_boundary_f") or {}
-    phases = metrics.get("phases") or []
-    several = phases if len(phases) > 1 else []
-    header = ["class", "IoU", *(f"vocabulary {phase['revision']}" for phase in several)]
+    boundary = result.metrics.per_class_boundary_f
+    several = result.phases if len(result.phases) > 1 else ()
+    header = ["class", "IoU", *(f"vocabulary {phase.revision}" for phase in several)]
     rows = []
-    for name, iou in ious.items():
-        by_phase = [(phase.get("per_class_iou") or {}).get(name) for phase in several]
+    for name, iou in result.metrics.per_class_iou.items():
+        by_phase = [phase.metrics.per_class_iou.get(name) for phase in several]
         rows.append([name, *map(percent, [iou, *by_phase, *([boundary.get(name)] if boundary else [])])])
     return table([*header, "boundary F"] if boundary else header, rows)
 
 
-def _reliability(bins: Sequence[Mapping[str, Any]]) -> str:
+def _reliability(bins: Sequence[ReliabilityBin]) -> str:
     rows = [
-        (
-            f"{entry['low']:.2f} to {entry['high']:.2f}",
-            entry["pixels"],
-            percent(entry["confidence"]),
-            percent(entry["accuracy"]),
-        )
-        for entry in bins
-        if entry["pixels"]
+        (f"{b.low:.2f} to {b.high:.2f}", b.pixels, percent(b.confidence), percent(b.accuracy))
+        for b in bins
+        if b.pixels
     ]
     return table(("confidence", "pixels", "mean confidence", "accuracy"), rows)

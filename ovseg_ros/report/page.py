@@ -1,6 +1,5 @@
-"""A run as one HTML page that holds everything but the video, which lies beside it."""
+"""Pages of HTML: a run, with everything but the video, which lies beside it, and runs side by side."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,12 @@ from markupsafe import Markup
 
 from ovseg_ros.report import charts
 from ovseg_ros.report import text as report_text
-from ovseg_ros.report.figures import number, percent
+from ovseg_ros.report.figures import percent
 from ovseg_ros.report.markdown import run_as_markdown
-from ovseg_ros.report.pictures import data_uri, frame_section, size_within, write_strip
-from ovseg_ros.runs.scoring import Picture
+from ovseg_ros.report.pictures import Picture, data_uri, frame_section, size_within, write_strip
+from ovseg_ros.report.side_by_side import NamedRun, RunComparison
+from ovseg_ros.runs.result_files import to_json
+from ovseg_ros.runs.results import RunResult, VocabularyPhase
 from ovseg_ros.vocabulary import BACKGROUND_COLOR
 from ovseg_ros.vocabulary.phrases import color_of
 
@@ -35,58 +36,85 @@ class Video:
 
 @dataclass(frozen=True)
 class Media:
-    """What a report shows beside the figures of metrics.json."""
+    """What a report shows besides the result of a run."""
 
     pictures: Sequence[Picture] = ()
     video: Video | None = None
 
 
-def write_run(folder: Path, metrics: Mapping[str, Any], media: Media | None = None) -> None:
+def write_run(folder: Path, result: RunResult, media: Media | None = None) -> None:
     """Write `metrics.json`, the page `index.html`, and `report.md` with `pictures/` to an existing folder."""
     media = media or Media()
-    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "index.html").write_text(render(metrics, media), encoding="utf-8")
+    (folder / "metrics.json").write_text(to_json(result), encoding="utf-8")
+    (folder / "index.html").write_text(render(result, media), encoding="utf-8")
     links = [write_strip(folder, picture) for picture in media.pictures]
-    (folder / "report.md").write_text(run_as_markdown(metrics, links), encoding="utf-8")
+    (folder / "report.md").write_text(run_as_markdown(result, links), encoding="utf-8")
 
 
-def render(metrics: Mapping[str, Any], media: Media | None = None) -> str:
-    """The page as text, of what stands in metrics.json; a section without data does not appear."""
+def render(result: RunResult, media: Media | None = None) -> str:
+    """The page of a run as text; a section without data does not appear."""
     media = media or Media()
-    video = media.video
-    confusion, bins = report_text.confusion(metrics), metrics.get("reliability")
+    video, metrics, fit = media.video, result.metrics, result.calibration
+    confusion, bins = report_text.confusion(result), metrics.reliability
     shares = confusion.truth_shares() if confusion else {}
-    return page(
+    return _page(
         "report.html.jinja",
-        kind=report_text.kind(metrics),
-        title=report_text.title(metrics),
-        subtitle=report_text.subtitle(metrics),
-        groups=_groups(metrics),
+        kind=report_text.KINDS[result.kind],
+        title=report_text.title(result),
+        subtitle=report_text.subtitle(result),
+        groups=report_text.figure_groups(result),
         video=video,
         poster=_poster(video),
-        video_note="" if video is None else _video_note(video, metrics),
-        phases=[_phase(phase) for phase in metrics.get("phases") or []],
-        call_note=report_text.call_note(metrics),
-        iou_rows=_iou_rows(metrics, shares),
+        video_note="" if video is None else _video_note(video, result),
+        phases=[_phase(phase) for phase in result.phases],
+        call_note=report_text.call_note(result),
+        iou_rows=_iou_rows(result, shares),
         shares=bool(shares),
         confusion=charts.confusion_matrix(confusion) if confusion else None,
-        mistakes=confusion.mistakes() if confusion else [],
+        mistakes=report_text.mistakes(confusion) if confusion else [],
         reliability=charts.reliability_diagram(bins) if bins else None,
-        fitted=charts.reliability_diagram(after) if (after := report_text.bins_after_fit(metrics)) else None,
-        fit_note=report_text.fit_note(metrics),
-        threshold=report_text.threshold_note(metrics),
-        calibration=report_text.calibration(metrics) if bins else "",
-        charts=_charts(metrics),
-        graph_notes=report_text.graph_notes(metrics),
+        fitted=charts.reliability_diagram(fit.reliability_after) if fit and fit.reliability_after else None,
+        fit_note=report_text.fit_note(result),
+        threshold=report_text.threshold_note(result),
+        calibration=report_text.calibration(result) if bins else "",
+        charts=_charts(result),
+        graph_notes=report_text.graph_notes(result),
         frames=[frame_section(picture) for picture in media.pictures],
-        command=metrics.get("command"),
-        facts=report_text.facts(metrics).items(),
-        notes=report_text.notes(metrics),
+        command=result.command,
+        facts=report_text.facts(result).items(),
+        notes=report_text.notes(result),
     )
 
 
-def page(template: str, **values: Any) -> str:
+def render_comparison(runs: Sequence[NamedRun], comparison: RunComparison) -> str:
+    """The page of runs side by side as text; `comparison` is that of the runs."""
+    # Of the runs that have the latency of each frame; all over the same range.
+    latencies = [value for run in runs for value in run.result.latencies]
+    reach = (min(latencies), max(latencies)) if latencies else None
+    return _page(
+        "comparison.html.jinja",
+        title=" and ".join(comparison.labels) if len(runs) < 4 else f"{len(runs)} runs",
+        comparison=comparison,
+        diagrams=[
+            (
+                run.label,
+                report_text.calibration(run.result),
+                charts.reliability_diagram(run.result.metrics.reliability),
+                charts.phase_number(number),
+            )
+            for number, run in enumerate(runs, start=1)
+            if run.result.metrics.reliability
+        ],
+        histograms=[
+            (run.label, charts.latency_histogram(run.result.latencies, reach), charts.phase_number(number))
+            for number, run in enumerate(runs, start=1)
+            if run.result.latencies
+        ],
+        histogram_caption=charts.HISTOGRAM_CAPTION,
+    )
+
+
+def _page(template: str, **values: Any) -> str:
     """A page of one of the templates beside this file; what comes in is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -98,13 +126,6 @@ def page(template: str, **values: Any) -> str:
     return environment.get_template(template).render(values)
 
 
-def _groups(metrics: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    return [
-        (group, [{"label": label, "value": value, "main": label == "mean IoU"} for label, value in rows])
-        for group, rows in report_text.figure_groups(metrics)
-    ]
-
-
 def _poster(video: Video | None) -> str:
     if video is None or video.poster is None:
         return ""
@@ -112,21 +133,21 @@ def _poster(video: Video | None) -> str:
     return data_uri(cv2.resize(video.poster, size, interpolation=cv2.INTER_AREA), "jpeg")
 
 
-def _video_note(video: Video, metrics: Mapping[str, Any]) -> str:
-    sent = number(metrics, "rate.sent")
+def _video_note(video: Video, result: RunResult) -> str:
+    sent = result.graph.rate.sent if result.graph else None
     parts = ["Image and overlay side by side; the line above them tells the vocabulary and the latency."]
     if sent is not None:
         parts.append(f"The frames were sent at {sent:.2g} a second.")
     return " ".join([*parts, f"The video shows the answered frames at {video.rate:.2g} a second."])
 
 
-def _phase(phase: Mapping[str, Any]) -> dict[str, Any]:
+def _phase(phase: VocabularyPhase) -> dict[str, Any]:
     return {
-        "revision": phase["revision"],
-        "color": charts.phase_number(phase["revision"]),
+        "revision": phase.revision,
+        "color": charts.phase_number(phase.revision),
         "figures": report_text.phase_figures(phase),
-        "classes": _words(phase["classes"], phase["background"]),
-        "ignored": ", ".join(phase["ignored"]),
+        "classes": _words(phase.classes, phase.background),
+        "ignored": ", ".join(phase.ignored),
     }
 
 
@@ -139,24 +160,26 @@ def _words(classes: Sequence[str], background: Sequence[str]) -> list[dict[str, 
     return chips
 
 
-def _iou_rows(metrics: Mapping[str, Any], shares: Mapping[str, float]) -> list[dict[str, Any]]:
+def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, Any]]:
     """A row for each class, the best first, with a bar for each vocabulary that has the class."""
-    ious = metrics.get("per_class_iou") or {}
-    boundary = metrics.get("per_class_boundary_f") or {}
-    phases = metrics.get("phases") or []
-    sources: list[Mapping[str, Any]] = phases if len(phases) > 1 else [{"revision": 0, "per_class_iou": ious}]
+    ious, boundary = result.metrics.per_class_iou, result.metrics.per_class_boundary_f
+    by_vocabulary = [(0, ious)]
+    if len(result.phases) > 1:
+        by_vocabulary = [(phase.revision, phase.metrics.per_class_iou) for phase in result.phases]
     return [
         {
             "name": name,
             "share": percent(shares[name]) if name in shares else "",
             "boundary": percent(boundary[name]) if boundary.get(name) is not None else "",
             "bars": [
-                _bar(source["per_class_iou"][name], charts.phase_number(source["revision"]))
-                for source in sources
-                if name in (source.get("per_class_iou") or {})
+                _bar(found[name], charts.phase_number(revision))
+                for revision, found in by_vocabulary
+                if name in found
             ],
         }
-        for name in sorted(ious, key=lambda name: -1.0 if ious[name] is None else ious[name], reverse=True)
+        for name, _ in sorted(
+            ious.items(), key=lambda pair: -1.0 if pair[1] is None else pair[1], reverse=True
+        )
     ]
 
 
@@ -168,21 +191,21 @@ def _bar(iou: float | None, color: int) -> dict[str, Any]:
     }
 
 
-def _charts(metrics: Mapping[str, Any]) -> list[tuple[Markup, str]]:
-    frames = metrics.get("per_frame") or []
-    latencies = report_text.latencies(metrics)
-    found = []
-    if latencies:
+def _charts(result: RunResult) -> list[tuple[Markup, str]]:
+    frames, found = result.per_frame, []
+    if latencies := result.latencies:
         what = (
-            "From publishing an image to the arrival of its labels"
-            if "frames_in" in metrics
-            else "From an image to its labels"
+            "From an image to its labels"
+            if result.graph is None
+            else "From publishing an image to the arrival of its labels"
         )
-        marks = " Red marks: dropped frames." if any(f.get("revision") is None for f in frames) else ""
-        chart = charts.over_time(frames, "latency_ms", "latency (ms)")
+        marks = " Red marks: dropped frames." if any(frame.revision is None for frame in frames) else ""
+        chart = charts.over_time(frames, lambda frame: frame.latency_ms, "latency (ms)")
         found.append((chart, f"{what}, frame by frame.{marks}"))
         found.append((charts.latency_histogram(latencies), charts.HISTOGRAM_CAPTION))
-    if any(frame.get("miou") is not None for frame in frames):
-        chart = charts.over_time(frames, "miou", "mean IoU (%)", 100.0)
+    if any(frame.miou is not None for frame in frames):
+        chart = charts.over_time(
+            frames, lambda frame: None if frame.miou is None else 100 * frame.miou, "mean IoU (%)"
+        )
         found.append((chart, "Mean IoU of each frame alone."))
     return found

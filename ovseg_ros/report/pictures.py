@@ -1,21 +1,36 @@
 """The frames of a report: image, truth, prediction and confidence side by side, and their legend."""
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import colorize
 from ovseg_ros.report.charts import hex_color
 from ovseg_ros.report.figures import percent
 from ovseg_ros.runs.results import FrameResult
-from ovseg_ros.runs.scoring import Picture
-from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID
+from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
 
 _PANEL_WIDTH = 440
 _GAP = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One frame to look at; `truth` in the vocabulary's ids (255: not counted), None for a frame without, as
+    is `confidence`."""
+
+    title: str
+    score: FrameResult
+    vocabulary: Vocabulary
+    image: UInt8[np.ndarray, "H W 3"]
+    labels: UInt8[np.ndarray, "h w"]
+    confidence: UInt8[np.ndarray, "h w"] | None
+    truth: UInt8[np.ndarray, "H W"] | None
 
 
 def frame_section(picture: Picture) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 12.0, 10.0, 40.0
-
 
 def tag(name: str, title: str = "", text: str = "", **attributes: object) -> Markup:
     """An element; everything is escaped. `class_` is the attribute `class`, `_` in names becomes `-`, numbers
@@ -47,20 +45,23 @@ def ticks(low: float, high: float, most: int = 6, whole: bool = False) -> list[f
 
 @dataclass
 class Axes:
-    """A plot of `width` x `height` units whose data run over `x` and `y` (low, high)."""
+    """A plot in a drawing of `width` x `height` units, within margins (left, right, top, bottom), whose data
+    run over `x` and `y` (low, high)."""
 
     x: tuple[float, float]
     y: tuple[float, float]
     width: float = 400.0
     height: float = 250.0
+    margins: tuple[float, float, float, float] = (60.0, 12.0, 10.0, 40.0)
     elements: list[Markup] = field(default_factory=list)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a point lies in the drawing."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
-        wide, high = self.width - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
-        return _LEFT + across * wide, self.height - _BOTTOM - up * high
+        left, right, top, bottom = self.margins
+        wide, high = self.width - left - right, self.height - top - bottom
+        return left + across * wide, self.height - bottom - up * high
 
     def frame(
         self,
@@ -68,8 +69,10 @@ class Axes:
         y_label: str,
         x_ticks: Sequence[float] | None = None,
         y_ticks: Sequence[float] | None = None,
+        upright: bool = False,
     ) -> None:
-        """Draw grid, ticks and labels; the ticks are chosen where none are given."""
+        """Draw grid, ticks and labels; the ticks are chosen where none are given. `upright`: lines of the
+        grid at the ticks of x too."""
         left, bottom = self.at(self.x[0], self.y[0])
         right, top = self.at(self.x[1], self.y[1])
         for value in ticks(*self.y) if y_ticks is None else y_ticks:
@@ -78,11 +81,14 @@ class Axes:
             self.text(left - 6, height + 4, f"{value:g}", "end")
         for value in ticks(*self.x) if x_ticks is None else x_ticks:
             place = self.at(value, self.y[0])[0]
+            if upright:
+                self.line((place, top), (place, bottom), "grid")
             self.text(place, bottom + 16, f"{value:g}")
         self.line((left, bottom), (right, bottom), "axis")
         self.text((left + right) / 2, self.height - 4, x_label)
-        middle = (top + bottom) / 2
-        self.text(12, middle, y_label, turn=f"rotate(-90 12 {_number(middle)})")
+        if y_label:
+            middle = (top + bottom) / 2
+            self.text(12, middle, y_label, turn=f"rotate(-90 12 {_number(middle)})")
 
     def line(self, start: tuple[float, float], end: tuple[float, float], kind: str, title: str = "") -> None:
         """A straight line between two places in the drawing, of a class of the style sheet."""

@@ -1,7 +1,6 @@
 """Fitting the confidence: the scale of the logits and the threshold that suit a recording best."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,12 @@ from ovseg_ros.metrics import TruthMapping
 from ovseg_ros.metrics.calibration import best_threshold
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.recordings.frame import Frame
+from ovseg_ros.runs.results import (
+    CalibrationResult,
+    CalibrationSample,
+    CalibrationScores,
+    LogLikelihoods,
+)
 from ovseg_ros.vocabulary import BACKGROUND_ID
 
 _SAMPLES = 400_000
@@ -67,19 +72,18 @@ class ConfidenceFit:
         )
         return head + yaml.safe_dump(content, sort_keys=False)
 
-    def figures(self, before: SegmentationMetrics, after: SegmentationMetrics) -> dict[str, Any]:
-        """For JSON, with the figures of other frames before and after."""
-        names = ("ece", "brier", "miou", "pixel_accuracy", "unlabelled_share")
-        return {
-            "fitted_on": {"frames": self.frames, "pixels": self.pixels},
-            "logit_scale": self.logit_scale,
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-            "negative_log_likelihood": {"before": self.nll_before, "after": self.nll},
-            "before": {name: getattr(before, name) for name in names},
-            "after": {name: getattr(after, name) for name in names},
-            "reliability_after": [vars(found) for found in after.reliability],
-        }
+    def result(self, before: SegmentationMetrics, after: SegmentationMetrics) -> CalibrationResult:
+        """The fit, with the metrics of other frames before and after."""
+        return CalibrationResult(
+            logit_scale=self.logit_scale,
+            temperature=self.temperature,
+            threshold=self.threshold,
+            fitted_on=CalibrationSample(self.frames, self.pixels),
+            negative_log_likelihood=LogLikelihoods(self.nll_before, self.nll),
+            before=CalibrationScores.of(before),
+            after=CalibrationScores.of(after),
+            reliability_after=after.reliability,
+        )
 
 
 class Calibrator:

@@ -1,7 +1,7 @@
 """`ovseg compare`: methods side by side on labelled frames, from the options to the comparison."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthC
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source, require_truth
 from ovseg_ros.runs.ablation import variants
-from ovseg_ros.runs.comparison import CompareError, Comparison, ComparisonCounts
+from ovseg_ros.runs.comparison import CompareError, ComparisonCounts
 from ovseg_ros.runs.config import CompareConfig
+from ovseg_ros.runs.facts import command
 from ovseg_ros.runs.predictors import warn_of_ignored
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import prompts_of_run
+from ovseg_ros.runs.results import ComparisonResult
 from ovseg_ros.runs.runners import Runner, SeparateRunner, SharedRunner
 from ovseg_ros.runs.scoring import make_meter
 from ovseg_ros.runs.signals import Interruption
@@ -42,15 +44,6 @@ SHARED = (
 )
 
 
-@dataclass(frozen=True)
-class CompareOutcome:
-    """The comparison, how it was made (for humans), and how its times are to be read."""
-
-    comparison: Comparison
-    setup: dict[str, str]
-    timing: str
-
-
 def compare(
     path: Path,
     engine: EngineConfig,
@@ -59,7 +52,7 @@ def compare(
     selection: SelectionConfig,
     config: CompareConfig,
     progress: Progress,
-) -> CompareOutcome:
+) -> ComparisonResult:
     """Label every frame by every method, each frame alone. Ctrl-C ends the run with what it has.
 
     Raises OvsegError on whatever the user can mend.
@@ -92,13 +85,20 @@ def compare(
         draws=config.draws,
         seed=config.seed,
     )
-    setup = {
-        "data": str(path),
-        "classes": ", ".join(entry.name for entry in vocabulary.classes),
-        **{key: value for key, value in segmenter.description.items() if key != "method"},
-        "templates": engine.vocabulary.templates,
-    }
-    return CompareOutcome(found, setup, SHARED if config.ablate else SEPARATE)
+    about = segmenter.description
+    return replace(
+        found,
+        data=str(path),
+        classes=", ".join(entry.name for entry in vocabulary.classes),
+        model=about["model"],
+        device=about["device"],
+        precision=about["precision"],
+        short_side=about["short_side"],
+        windows=about.get("windows"),
+        templates=engine.vocabulary.templates,
+        timing=SHARED if config.ablate else SEPARATE,
+        command=command(),
+    )
 
 
 def compare_frames(

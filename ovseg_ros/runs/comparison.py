@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -13,73 +11,11 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import ConfusionMatrix, TruthMapping, bootstrap
 from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.metrics.confusion import share
+from ovseg_ros.runs.results import BootstrapSettings, ComparisonResult, MethodResult
 
 
 class CompareError(OvsegError):
     """A comparison that cannot be made."""
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
-    """One method over all frames. Shares are 0..1; NaN where there is nothing to tell.
-
-    Attributes:
-        name: of the method or variant.
-        miou, pixel_accuracy: over the classes and pixels that the vocabulary claims of the truth.
-        miou_interval, accuracy_interval: where they lie in 95 % of the draws of frames.
-        difference, difference_interval: of the mean IoU to the reference's, over the same draws.
-        ms: median time of a frame; `p95_ms` the 95th percentile.
-        peak_mb: most memory during its frames; None where the system does not tell.
-        per_class_iou: by the truth's names; None for a class neither in the truth nor predicted.
-    """
-
-    name: str
-    miou: float
-    miou_interval: Interval | None
-    pixel_accuracy: float
-    accuracy_interval: Interval | None
-    difference: float
-    difference_interval: Interval | None
-    ms: float
-    p95_ms: float
-    peak_mb: float | None
-    per_class_iou: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison found.
-
-    Attributes:
-        rows: in the order asked for.
-        reference: name of the row that the differences are to.
-        frames: that every method labelled.
-        ignored: classes of the truth that the vocabulary does not claim.
-        left_out: frames that could not be used, and why.
-        interrupted: whether the user ended it early.
-        draws, seed: of the bootstrap.
-    """
-
-    rows: tuple[ComparisonRow, ...]
-    reference: str
-    frames: int
-    ignored: tuple[str, ...]
-    left_out: tuple[str, ...]
-    interrupted: bool
-    draws: int
-    seed: int
-
-    def figures(self) -> dict[str, Any]:
-        """For JSON; NaN becomes None."""
-        return {
-            "frames": self.frames,
-            "reference": self.reference,
-            "bootstrap": {"draws": self.draws, "seed": self.seed, "level": bootstrap.LEVEL},
-            "ignored_classes": list(self.ignored),
-            "left_out": list(self.left_out),
-            "interrupted": self.interrupted,
-            "rows": [_row_figures(row) for row in self.rows],
-        }
 
 
 class ComparisonCounts:
@@ -127,8 +63,8 @@ class ComparisonCounts:
         interrupted: bool = False,
         draws: int = bootstrap.DRAWS,
         seed: int = 0,
-    ) -> Comparison:
-        """The figures. Raises CompareError where no frame was counted."""
+    ) -> ComparisonResult:
+        """The figures, without what was compared and how. Raises CompareError where no frame was counted."""
         if not self._counts:
             reason = f"; the first was left out because: {left_out[0]}" if left_out else ""
             raise CompareError(f"no frame with ground truth was labelled by every method{reason}")
@@ -143,29 +79,28 @@ class ComparisonCounts:
             accuracies = bootstrap.draw(counts[place], bootstrap.accuracy, draws=draws, seed=seed)
             miou, times = float(mean_iou(total)), [frame[place] for frame in self._ms]
             rows.append(
-                ComparisonRow(
+                MethodResult(
                     name=name,
-                    miou=miou,
+                    miou=_known(miou),
                     miou_interval=Interval.of(drawn[place]),
-                    pixel_accuracy=float(bootstrap.accuracy(total)),
-                    accuracy_interval=Interval.of(accuracies),
-                    difference=miou - base,
-                    difference_interval=Interval.of(drawn[place] - drawn[at]),
-                    ms=float(np.median(times)),
+                    pixel_accuracy=_known(float(bootstrap.accuracy(total))),
+                    pixel_accuracy_interval=Interval.of(accuracies),
+                    miou_difference=_known(miou - base),
+                    miou_difference_interval=Interval.of(drawn[place] - drawn[at]),
+                    p50_ms=float(np.median(times)),
                     p95_ms=float(np.percentile(times, 95)),
                     peak_mb=self._peaks[place],
                     per_class_iou=self._per_class(total),
                 )
             )
-        return Comparison(
-            rows=tuple(rows),
-            reference=reference,
+        return ComparisonResult(
             frames=self.frames,
-            ignored=self._mapping.ignored,
+            reference=reference,
+            bootstrap=BootstrapSettings(draws, seed, bootstrap.LEVEL),
+            ignored_classes=self._mapping.ignored,
             left_out=tuple(left_out),
             interrupted=interrupted,
-            draws=draws,
-            seed=seed,
+            rows=tuple(rows),
         )
 
     def _count(self, owned: np.ndarray, labels: np.ndarray) -> Int64[np.ndarray, "g 3"]:
@@ -181,22 +116,6 @@ class ComparisonCounts:
         unions = [int(truth + predicted - hits) for hits, truth, predicted in total]
         ious = [share(int(counts[0]), union) for counts, union in zip(total, unions, strict=True)]
         return dict(zip(names, ious, strict=True))
-
-
-def _row_figures(row: ComparisonRow) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "miou": _known(row.miou),
-        "miou_interval": row.miou_interval,
-        "pixel_accuracy": _known(row.pixel_accuracy),
-        "pixel_accuracy_interval": row.accuracy_interval,
-        "miou_difference": _known(row.difference),
-        "miou_difference_interval": row.difference_interval,
-        "p50_ms": row.ms,
-        "p95_ms": row.p95_ms,
-        "peak_mb": row.peak_mb,
-        "per_class_iou": row.per_class_iou,
-    }
 
 
 def _known(value: float) -> float | None:

@@ -1,7 +1,7 @@
 """`ovseg evaluate`: a recording labelled and scored offline, from the options to the report."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from ovseg_ros.recordings.sources import open_source, require_truth
 from ovseg_ros.report.page import Media, Video, write_run
 from ovseg_ros.runs.calibrate import Calibrator, ConfidenceFit, Recalibrated
 from ovseg_ros.runs.config import EvaluateConfig
+from ovseg_ros.runs.facts import command
 from ovseg_ros.runs.loop import score_frames
 from ovseg_ros.runs.output_folder import prepare
 from ovseg_ros.runs.predictors import (
@@ -31,20 +32,11 @@ from ovseg_ros.runs.predictors import (
 )
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import prompts_of_run
+from ovseg_ros.runs.results import Percentiles, RunResult
 from ovseg_ros.runs.scoring import RunScores, Scorer, Sink, make_meter
 from ovseg_ros.runs.signals import Interruption
 from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
-from ovseg_ros.runs.summary import collect, command, latency_figures
 from ovseg_ros.vocabulary import VocabularyBuilder, build_vocabulary
-
-
-@dataclass(frozen=True)
-class EvaluateOutcome:
-    """The content of metrics.json, the scores, and whether the user ended the run early."""
-
-    metrics: dict[str, Any]
-    scores: RunScores
-    interrupted: bool
 
 
 def evaluate(
@@ -55,7 +47,7 @@ def evaluate(
     selection: SelectionConfig,
     config: EvaluateConfig,
     progress: Progress,
-) -> EvaluateOutcome:
+) -> RunResult:
     """Label and score the frames of a recording, and write what is asked for. Ctrl-C ends the run with what
     it has.
 
@@ -118,7 +110,7 @@ class _Evaluation:
         self._notes: list[str] = []
         self._left_out: list[str] = []
 
-    def run(self) -> EvaluateOutcome:
+    def run(self) -> RunResult:
         """Everything from the first frame to the report."""
         model = self._model
         peak = start_peak(model.segmenter.model.device if model else torch.device("cpu"))
@@ -131,18 +123,17 @@ class _Evaluation:
         scores = self._score(first)
         seconds = time.perf_counter() - started
         self._report(scores)
-        metrics = self._metrics(scores, seconds, peak())
-        if fit is not None and refitted is not None and scores.quality is not None:
-            metrics["calibration"] = fit.figures(scores.quality, refitted.meter.compute())
+        result = self._result(scores, seconds, peak())
+        if fit is not None and refitted is not None:
+            result = replace(result, calibration=fit.result(result.metrics, refitted.meter.compute()))
             place = Path(self._config.parameters or (self._output or Path()) / "calibration.yaml")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(fit.parameters(), encoding="utf-8")
-        metrics["notes"] = self._notes
         if self._output is not None:
             video = self._video
             shown = None if video is None else Video("overlay.webm", video.rate, video.poster)
-            write_run(self._output, metrics, Media(scores.pictures, shown))
-        return EvaluateOutcome(metrics, scores, self._interruption.requested)
+            write_run(self._output, result, Media(scores.pictures, shown))
+        return result
 
     def _recorded_labels(self) -> FolderPredictor | TopicPredictor:
         predictions, words = self._config.predictions, self._engine.vocabulary
@@ -216,7 +207,7 @@ class _Evaluation:
         if not frames:
             reason = f": {left_out[0]}" if left_out else ""
             raise SourceError(f"no frame of {path} was scored{reason}")
-        if scores.quality is None:
+        if scores.metrics is None:
             raise SourceError(f"none of {frames} frames of {path} has ground truth of its stamp")
         if left_out:
             text = f"{len(left_out)} frames were left out; the first: {left_out[0]}"
@@ -228,31 +219,27 @@ class _Evaluation:
         if ignored:
             self._notes.append(f"Not counted, as no class of the vocabulary claims it: {', '.join(ignored)}.")
 
-    def _metrics(self, scores: RunScores, seconds: float, peak_mb: float | None) -> dict[str, Any]:
-        about = self._model.segmenter.description if self._model else {}
-        figures = collect(
-            scores,
-            kind="evaluate",
-            bag=self._source.path.resolve().name,
-            image_topic=self._source.topic.name,
-            model=about.get("model", "recorded labels"),
-            method=about.get("method", "recorded labels"),
-            device=about.get("device", "none"),
+    def _result(self, scores: RunScores, seconds: float, peak_mb: float | None) -> RunResult:
+        about = {"model": "recorded labels", "method": "recorded labels", "device": "none"}
+        if self._model is not None:
+            about = self._model.segmenter.description
+        bag, frames = self._source.path.resolve().name, len(scores.frames)
+        result = scores.result("evaluate", bag=bag, image_topic=self._source.topic.name, about=about)
+        return replace(
+            result,
+            metrics=replace(result.metrics, frames=frames),
+            frames_with_truth=result.metrics.frames,
+            frames_left_out=len(self._left_out),
+            interrupted=self._interruption.requested,
+            latency_ms=Percentiles.of(result.latencies),
+            seconds=seconds,
+            frames_per_second=frames / seconds,
+            peak_mb=peak_mb,
+            configuration=self._configuration(about),
+            notes=tuple(self._notes),
         )
-        return {
-            **figures,
-            "frames": len(scores.frames),
-            "frames_with_truth": 0 if scores.quality is None else scores.quality.frames,
-            "frames_left_out": len(self._left_out),
-            "interrupted": self._interruption.requested,
-            "latency_ms": latency_figures(scores.latencies),
-            "seconds": seconds,
-            "frames_per_second": len(scores.frames) / seconds,
-            "peak_mb": peak_mb,
-            "configuration": self._configuration(about),
-        }
 
-    def _configuration(self, about: dict[str, str]) -> dict[str, Any]:
+    def _configuration(self, about: dict[str, str]) -> dict[str, object]:
         names = {"every": "every", "limit": "limit", "start": "start_s", "end": "end_s"}
         given = {known: getattr(self._selection, name) for name, known in names.items()}
         part = {name: value for name, value in given.items() if value}

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,27 @@ from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.report.page import Media, Video, write_run
 from ovseg_ros.runs.config import ReplayConfig
+from ovseg_ros.runs.facts import command
 from ovseg_ros.runs.output_folder import SCRATCH, prepare
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import node_parameters, other_prompts, prompts_of_run, request_fields
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
 from ovseg_ros.runs.replay_session import ReplaySession
 from ovseg_ros.runs.replayed_frames import PlayedRecording, PredictionLog
-from ovseg_ros.runs.result_files import as_json
-from ovseg_ros.runs.results import Percentiles
+from ovseg_ros.runs.results import Percentiles, RunKind, RunResult
 from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
 from ovseg_ros.runs.signals import Interruption, graph_of_our_own, terminated_as_interrupted
 from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
-from ovseg_ros.runs.summary import collect, command
 from ovseg_ros.vocabulary import shipped_vocabularies
 from ovseg_ros.vocabulary.config import VocabularyConfig
 
 
 @dataclass(frozen=True)
 class ReplayOutcome:
-    """The content of metrics.json, and what the graph and the frames showed."""
+    """The result of a replay, and what the graph showed."""
 
-    metrics: dict[str, Any]
+    result: RunResult
     record: ReplayRecord
-    scores: RunScores
 
 
 def replay(
@@ -90,25 +88,21 @@ def replay(
         scores, media = _score(source, played, record, log, meter, output, progress)
         for warning in source.warnings:
             progress.warn(warning)
-        metrics = {
-            **collect(
-                scores,
-                kind="replay" if then is None else "demo",
-                bag=path.resolve().name,
-                image_topic=source.topic.name,
-                **{key: record.node.get(key, "unknown") for key in ("model", "method", "device")},
-            ),
-            **as_json(graph_figures(record, source.topic.rate)),
-            "frames_left_out": record.left_out,
-            "latency_ms": as_json(Percentiles.of(record.trace.latency_ms)),
-            "seconds": record.seconds,
-            "interrupted": record.interrupted,
-            "set_vocabulary": as_json(record.call),
-            "held_seconds": record.held_seconds,
-        }
+        topic = source.topic
+        kind: RunKind = "replay" if then is None else "demo"
+        result = replace(
+            scores.result(kind, bag=path.resolve().name, image_topic=topic.name, about=record.node),
+            graph=graph_figures(record, topic.rate),
+            frames_left_out=record.left_out,
+            latency_ms=Percentiles.of(record.trace.latency_ms),
+            seconds=record.seconds,
+            interrupted=record.interrupted,
+            set_vocabulary=record.call,
+            held_seconds=None if then is None else record.held_seconds,
+        )
         if output is not None:
-            write_run(output, metrics, media)
-        return ReplayOutcome(metrics, record, scores)
+            write_run(output, result, media)
+        return ReplayOutcome(result, record)
 
 
 def write_node_parameters(

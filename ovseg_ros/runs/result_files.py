@@ -24,15 +24,13 @@ class ResultError(OvsegError):
     """A file is no result of a run, or holds what no run writes."""
 
 
-def write_result(result: RunResult | ComparisonResult, path: Path) -> None:
-    """Write a result as JSON; its folder is made. Raises ValueError where a figure is NaN or infinite."""
-    text = json.dumps(as_json(result), indent=2, ensure_ascii=False, allow_nan=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf-8")
+def to_json(result: RunResult | ComparisonResult) -> str:
+    """A result as the text of its file. Raises ValueError where a figure is NaN or infinite."""
+    return json.dumps(as_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_result(path: Path) -> RunResult | ComparisonResult:
-    """Read what `write_result` wrote. Raises ResultError, which names the place that is wrong."""
+    """Read a file of `to_json`. Raises ResultError, which names the place that is wrong."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

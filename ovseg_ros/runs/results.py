@@ -231,6 +231,9 @@ class CalibrationResult:
     reliability_after: tuple[ReliabilityBin, ...] = ()
 
 
+RunKind = Literal["evaluate", "replay", "demo", "compare"]
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A run of `ovseg evaluate`, `replay` or `demo`, or one method of an `ovseg compare`.
@@ -248,7 +251,7 @@ class RunResult:
         held_seconds: that the frames waited for its reply.
     """
 
-    kind: Literal["evaluate", "replay", "demo", "compare"] | None = None
+    kind: RunKind | None = None
     metrics: SegmentationMetrics = field(default_factory=SegmentationMetrics)
     vocabulary_revisions: tuple[Count, ...] = ()
     phases: tuple[VocabularyPhase, ...] = ()
@@ -342,6 +345,7 @@ class ComparisonResult:
     device: str | None = None
     precision: str | None = None
     short_side: str | None = None
+    windows: str | None = field(default=None, metadata=OPTIONAL)
     templates: str | None = None
     timing: str = ""
     command: str | None = None
@@ -352,3 +356,18 @@ class ComparisonResult:
     left_out: tuple[str, ...] = ()
     interrupted: bool = False
     rows: tuple[MethodResult, ...]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was compared, and on what, by name."""
+        named = {
+            "data": self.data,
+            "classes": self.classes,
+            "model": self.model,
+            "device": self.device,
+            "precision": self.precision,
+            "short_side": self.short_side,
+            "windows": self.windows,
+            "templates": self.templates,
+        }
+        return {name: text for name, text in named.items() if text is not None}

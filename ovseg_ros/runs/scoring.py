@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,52 +14,41 @@ from ovseg_ros.images.drawing import overlay
 from ovseg_ros.metrics import MappingError, read_mapping
 from ovseg_ros.metrics.segmentation import FrameScore, SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.recordings.frame import Frame
+from ovseg_ros.report.pictures import Picture
+from ovseg_ros.runs.facts import command, machine
 from ovseg_ros.runs.prediction import Prediction
-from ovseg_ros.runs.results import FrameResult
+from ovseg_ros.runs.results import FrameResult, RunKind, RunResult, VocabularyPhase
 from ovseg_ros.vocabulary import Vocabulary
 
 _EXTREMES = 2
 _SAMPLES = 6
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One frame to look at; `truth` in the vocabulary's ids (255: not counted), None for a frame without, as
-    is `confidence`."""
-
-    title: str
-    score: FrameResult
-    vocabulary: Vocabulary
-    image: UInt8[np.ndarray, "H W 3"]
-    labels: UInt8[np.ndarray, "h w"]
-    confidence: UInt8[np.ndarray, "h w"] | None
-    truth: UInt8[np.ndarray, "H W"] | None
-
-
-@dataclass(frozen=True)
-class PhaseScores:
-    """The frames predicted in one vocabulary; `quality` is None where none of them has ground truth,
-    `ignored` the names of the ground truth that the vocabulary leaves out."""
-
-    vocabulary: Vocabulary
-    frames: int
-    quality: SegmentationMetrics | None
-    ignored: tuple[str, ...]
-
-
 @dataclass
 class RunScores:
-    """The scores of a run. `quality` is None where no predicted frame has ground truth."""
+    """The scores of a run. `metrics` is None where no predicted frame has ground truth."""
 
     frames: list[FrameResult] = field(default_factory=list)
-    phases: list[PhaseScores] = field(default_factory=list)
-    quality: SegmentationMetrics | None = None
+    phases: list[VocabularyPhase] = field(default_factory=list)
+    metrics: SegmentationMetrics | None = None
     pictures: list[Picture] = field(default_factory=list)
 
-    @property
-    def latencies(self) -> list[float]:
-        """Latency of the predicted frames in ms."""
-        return [frame.latency_ms for frame in self.frames if frame.latency_ms is not None]
+    def result(self, kind: RunKind, *, bag: str, image_topic: str, about: Mapping[str, str]) -> RunResult:
+        """What every run reports; `about` has its model, method and device."""
+        return RunResult(
+            kind=kind,
+            metrics=self.metrics or SegmentationMetrics(),
+            vocabulary_revisions=tuple(phase.revision for phase in self.phases),
+            phases=tuple(self.phases),
+            model=about.get("model", "unknown"),
+            method=about.get("method", "unknown"),
+            device=about.get("device", "unknown"),
+            bag=bag,
+            image_topic=image_topic,
+            command=command(),
+            machine=machine(),
+            per_frame=tuple(self.frames),
+        )
 
 
 class Sink(Protocol):
@@ -170,17 +159,22 @@ class Scorer:
     def finish(self) -> RunScores:
         """The scores of the frames so far."""
         phases = [self._phase(vocabulary) for vocabulary in self._vocabularies.values()]
-        quality = self._meter.compute() if self._with_truth else None
+        metrics = self._meter.compute() if self._with_truth else None
         pictures = self._pictures.chosen() if self._pictures is not None else []
-        return RunScores(self._frames, phases, quality, pictures)
+        return RunScores(self._frames, phases, metrics, pictures)
 
-    def _phase(self, vocabulary: Vocabulary) -> PhaseScores:
-        revision = vocabulary.revision
-        if revision not in self._with_truth:
-            return PhaseScores(vocabulary, self._predicted[revision], None, ())
-        ignored = self._meter.mapping(vocabulary).ignored
-        quality = self._meter.compute(vocabulary)
-        return PhaseScores(vocabulary, self._predicted[revision], quality, ignored)
+    def _phase(self, vocabulary: Vocabulary) -> VocabularyPhase:
+        metrics = SegmentationMetrics()
+        ignored: tuple[str, ...] = ()
+        if vocabulary.revision in self._with_truth:
+            metrics, ignored = self._meter.compute(vocabulary), self._meter.mapping(vocabulary).ignored
+        return VocabularyPhase(
+            revision=vocabulary.revision,
+            classes=tuple("; ".join(entry.prompts) for entry in vocabulary.classes),
+            background=tuple(vocabulary.background),
+            ignored=ignored,
+            metrics=replace(metrics, frames=self._predicted[vocabulary.revision]),
+        )
 
 
 def make_meter(

@@ -14,8 +14,7 @@ from typer.testing import Result
 from ovseg_ros.clipseg import METHODS
 from ovseg_ros.commands.compare_output import report
 from ovseg_ros.metrics.bootstrap import Interval
-from ovseg_ros.runs.compare import CompareOutcome
-from ovseg_ros.runs.comparison import Comparison, ComparisonRow
+from ovseg_ros.runs.results import ComparisonResult, MethodResult
 from ovseg_ros.runs.runners import RunnerResult, SeparateRunner
 
 Run = Callable[..., Result]
@@ -133,12 +132,10 @@ def test_no_number_is_cut_off_in_a_narrow_window(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     ends = Interval(0.123, 0.789)
-    row = ComparisonRow(
+    row = MethodResult(
         "a rather long name", 0.5, ends, 0.6, ends, 0.1, ends, 1234.5, 2345.6, 12345.0, {"road": 0.5}
     )
-    found = Comparison((row,), "another", 3, (), (), False, 100, 0)
-    setup = {"model": "tiny", "device": "cpu", "precision": "float32"}
-    report(CompareOutcome(found, setup, "Time: none."))
+    report(ComparisonResult(model="tiny", device="cpu", frames=3, reference="another", rows=(row,)))
     printed = capsys.readouterr().out
     assert "…" not in printed
     for part in ("a rather long name", "50.0 [12.3, 78.9]", "+10.0 [+12.3, +78.9]*", "2345.6", "12345"):

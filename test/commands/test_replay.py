@@ -11,7 +11,7 @@ import typer
 import yaml
 from typer.testing import Result
 
-from ovseg_ros.commands.replay import finish, report_lines
+from ovseg_ros.commands.replay import finish
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
@@ -19,21 +19,26 @@ from ovseg_ros.graph.pacing import Pace, paced
 from ovseg_ros.graph.player import Trace
 from ovseg_ros.graph.rates import HighestRate
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+from ovseg_ros.report.tables import graph_lines
 from ovseg_ros.runs.replay import ReplayOutcome
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
 from ovseg_ros.runs.replayed_frames import PlayedRecording
-from ovseg_ros.runs.result_files import as_json
-from ovseg_ros.runs.results import Percentiles, VocabularyCall
-from ovseg_ros.runs.scoring import RunScores
+from ovseg_ros.runs.results import Percentiles, RunResult, VocabularyCall
 
 Run = Callable[..., Result]
 
 
-def figures(record: ReplayRecord, rate: float | None = None) -> dict[str, Any]:
-    """What metrics.json has of a replay."""
-    latency = as_json(Percentiles.of(record.trace.latency_ms))
+def outcome_of(record: ReplayRecord, rate: float | None = None) -> ReplayOutcome:
+    """The outcome of a replay without scores."""
+    latency, graph = Percentiles.of(record.trace.latency_ms), graph_figures(record, rate)
     made = {"model": "m", "method": "n", "device": "d", "frames_left_out": record.left_out}
-    return {**as_json(graph_figures(record, rate)), "latency_ms": latency, **made}
+    return ReplayOutcome(RunResult(latency_ms=latency, graph=graph, **made), record)
+
+
+def lines_of(record: ReplayRecord, rate: float | None = None) -> list[str]:
+    result = outcome_of(record, rate).result
+    assert result.graph is not None
+    return graph_lines(result, result.graph)
 
 
 @pytest.fixture
@@ -130,8 +135,7 @@ def test_the_figures_are_reported_in_lines() -> None:
             trace.answer(number, 50.0 + number)
     record = ReplayRecord(trace, pass_starts=[0, 2], received=3)
     record.highest_rate = HighestRate(9.5, 10.0, ())
-    metrics = figures(record, 10.0)
-    text = "\n".join(report_lines(metrics))
+    text = "\n".join(lines_of(record, 10.0))
     assert "4 frames sent, 3 answered, 1 dropped (1 of them never reached the node)" in text
     assert "latency 52.0 ms p50" in text
     assert "sent at 10.00 Hz" in text
@@ -141,8 +145,7 @@ def test_the_figures_are_reported_in_lines() -> None:
 
 
 def test_a_replay_without_answers_is_reported_too() -> None:
-    metrics = figures(ReplayRecord(), None)
-    assert report_lines(metrics)[0] == "0 frames sent, 0 answered, 0 dropped"
+    assert lines_of(ReplayRecord())[0] == "0 frames sent, 0 answered, 0 dropped"
 
 
 @pytest.mark.parametrize(
@@ -157,9 +160,8 @@ def test_a_replay_without_answers_is_reported_too() -> None:
 def test_the_exit_status_says_how_it_went(
     record: ReplayRecord, status: int, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    metrics = figures(record, None)
     try:
-        finish(ReplayOutcome(metrics, record, RunScores()), "", None)
+        finish(outcome_of(record), "", None)
         found = 0
     except typer.Exit as end:
         found = end.exit_code
@@ -177,9 +179,7 @@ class TestTheDemo:
 
         def replay(*arguments: Any) -> ReplayOutcome:
             calls.append(arguments)
-            record = ReplayRecord()
-            metrics = figures(record, None)
-            return ReplayOutcome(metrics, record, RunScores())
+            return outcome_of(ReplayRecord())
 
         monkeypatch.setattr(demo, "replay", replay)
         return calls

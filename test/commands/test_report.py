@@ -12,7 +12,7 @@ Run = Callable[..., Result]
 
 
 def write(path: Path, **metrics: Any) -> Path:
-    path.write_text(json.dumps({"frames": 10, "source": "street", **metrics}), encoding="utf-8")
+    path.write_text(json.dumps({"frames": 10, "bag": "street", **metrics}), encoding="utf-8")
     return path
 
 
@@ -36,7 +36,7 @@ def test_two_runs_on_the_terminal(ovseg: Run, files: list[Path]) -> None:
 
 
 def test_cautions_go_to_stderr(ovseg: Run, files: list[Path], tmp_path: Path) -> None:
-    result = ovseg("report", files[0], write(tmp_path / "c.json", miou=0.5, source="desk"))
+    result = ovseg("report", files[0], write(tmp_path / "c.json", miou=0.5, bag="desk"))
     assert result.exit_code == 0
     assert "different recordings" in result.stderr
 

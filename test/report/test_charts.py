@@ -1,12 +1,14 @@
 """The charts show each figure once, and nothing where there is nothing."""
 
-from typing import Any
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from markupsafe import Markup
 
+from ovseg_ros.metrics.calibration import ReliabilityBin
+from ovseg_ros.metrics.confusion import ConfusionTable
 from ovseg_ros.report.charts import (
     confusion_matrix,
     hex_color,
@@ -15,7 +17,7 @@ from ovseg_ros.report.charts import (
     phase_number,
     reliability_diagram,
 )
-from ovseg_ros.report.text import Confusion
+from ovseg_ros.runs.results import FrameResult
 
 
 def elements(chart: Markup, name: str, kind: str = "") -> list[ElementTree.Element]:
@@ -23,19 +25,17 @@ def elements(chart: Markup, name: str, kind: str = "") -> list[ElementTree.Eleme
     return [found for found in root.iter(name) if kind in found.attrib.get("class", "").split() or not kind]
 
 
-def frame(number: int, latency: float | None, revision: int = 1) -> dict[str, Any]:
-    dropped = latency is None
-    return {
-        "number": number,
-        "sent_s": number / 10,
-        "revision": None if dropped else revision,
-        "latency_ms": latency,
-    }
+def frame(number: int, latency: float | None, revision: int = 1) -> FrameResult:
+    return FrameResult(number, number / 10, None if latency is None else revision, latency)
+
+
+def latency(frame: FrameResult) -> float | None:
+    return frame.latency_ms
 
 
 def test_each_answered_frame_is_a_point_and_each_dropped_one_a_mark() -> None:
     frames = [frame(0, 100.0), frame(1, None), frame(2, 50.0, revision=2), frame(3, 75.0, revision=2)]
-    chart = over_time(frames, "latency_ms", "latency (ms)")
+    chart = over_time(frames, latency, "latency (ms)")
     points = elements(chart, "circle")
     assert [point.attrib["class"] for point in points] == ["phase-1", "phase-2", "phase-2"]
     assert [point[0].text for point in points] == ["frame 1: 100", "frame 3: 50", "frame 4: 75"]
@@ -47,22 +47,22 @@ def test_each_answered_frame_is_a_point_and_each_dropped_one_a_mark() -> None:
 
 
 def test_frames_that_were_not_sent_stand_over_their_number() -> None:
-    frames = [{**frame(number, 10.0), "sent_s": None} for number in range(3)]
-    chart = over_time(frames, "latency_ms", "latency (ms)")
+    frames = [replace(frame(number, 10.0), sent_s=None) for number in range(3)]
+    chart = over_time(frames, latency, "latency (ms)")
     assert "time (s)" not in chart
     assert ">frame<" in chart
 
 
 def test_a_frame_without_the_figure_is_no_dropped_one() -> None:
-    frames = [{**frame(0, 10.0), "miou": None}, {**frame(1, 10.0), "miou": 0.5}]
-    chart = over_time(frames, "miou", "mean IoU (%)", 100.0)
+    frames = [frame(0, 10.0), replace(frame(1, 10.0), miou=0.5)]
+    chart = over_time(frames, lambda frame: frame.miou and 100 * frame.miou, "mean IoU (%)")
     assert [point[0].text for point in elements(chart, "circle")] == ["frame 2: 50"]
     assert not elements(chart, "line", "dropped")
 
 
 def test_many_frames_stand_together() -> None:
     frames = [frame(number, float(number % 7)) for number in range(5000)]
-    chart = over_time(frames, "latency_ms", "latency (ms)")
+    chart = over_time(frames, latency, "latency (ms)")
     points = elements(chart, "circle")
     assert len(points) == len(elements(chart, "line", "spread")) == 240
     counts = [int((point[0].text or "").split()[0]) for point in points]
@@ -71,8 +71,8 @@ def test_many_frames_stand_together() -> None:
 
 
 @pytest.mark.parametrize("frames", [[frame(0, 5.0)], [frame(0, None)], [frame(0, 0.0), frame(1, 0.0)]])
-def test_one_frame_or_no_time_at_all_is_drawn(frames: list[dict[str, Any]]) -> None:
-    assert over_time(frames, "latency_ms", "latency (ms)").startswith("<svg")
+def test_one_frame_or_no_time_at_all_is_drawn(frames: list[FrameResult]) -> None:
+    assert over_time(frames, latency, "latency (ms)").startswith("<svg")
 
 
 def test_the_histogram_counts_every_latency_once() -> None:
@@ -98,18 +98,9 @@ def test_histograms_over_one_range_have_equal_bins() -> None:
     assert float(places[0]["x"]) < float(places[1]["x"])
 
 
-def bins(*entries: tuple[int, float | None, float | None]) -> list[dict[str, Any]]:
+def bins(*entries: tuple[int, float | None, float | None]) -> list[ReliabilityBin]:
     width = 1 / len(entries)
-    return [
-        {
-            "low": number * width,
-            "high": (number + 1) * width,
-            "pixels": pixels,
-            "confidence": confidence,
-            "accuracy": accuracy,
-        }
-        for number, (pixels, confidence, accuracy) in enumerate(entries)
-    ]
+    return [ReliabilityBin(number * width, (number + 1) * width, *e) for number, e in enumerate(entries)]
 
 
 def test_the_reliability_diagram_shows_accuracy_gap_and_pixels() -> None:
@@ -136,7 +127,7 @@ def test_empty_bins_alone_draw_no_bar() -> None:
 
 def test_the_confusion_matrix_has_a_cell_for_each_count_but_zero() -> None:
     chart = confusion_matrix(
-        Confusion(["road", "sky"], ["road", "sky", "unlabelled"], [[3, 0, 1], [0, 996, 4]])
+        ConfusionTable(("road", "sky"), ("road", "sky", "unlabelled"), ((3, 0, 1), (0, 996, 4)))
     )
     right, wrong = elements(chart, "rect", "right"), elements(chart, "rect", "wrong")
     assert [cell[0].text for cell in right] == [
@@ -154,13 +145,15 @@ def test_the_confusion_matrix_has_a_cell_for_each_count_but_zero() -> None:
 
 
 def test_a_truth_called_background_is_wrong_as_the_background_beside() -> None:
-    chart = confusion_matrix(Confusion(["background"], ["background", "background"], [[1, 1]]))
+    chart = confusion_matrix(ConfusionTable(("background",), ("background", "background"), ((1, 1),)))
     assert len(elements(chart, "rect", "right")) == len(elements(chart, "rect", "wrong")) == 1
 
 
 def test_sixty_classes_are_drawn_small_and_named() -> None:
     names = [f"a class with a rather long name {number}" for number in range(60)]
-    chart = confusion_matrix(Confusion(names, names, np.eye(60, dtype=int).tolist()))
+    chart = confusion_matrix(
+        ConfusionTable(tuple(names), tuple(names), tuple(map(tuple, np.eye(60, dtype=int).tolist())))
+    )
     cells = elements(chart, "rect", "right")
     assert len(cells) == 60
     assert {cell.attrib["width"] for cell in cells} == {"13"}
@@ -171,7 +164,7 @@ def test_sixty_classes_are_drawn_small_and_named() -> None:
 
 def test_hostile_names_stay_names() -> None:
     name = '<img src=x onerror="alert(1)">'
-    chart = confusion_matrix(Confusion([name], [name], [[5]]))
+    chart = confusion_matrix(ConfusionTable((name,), (name,), ((5,),)))
     assert "<img" not in chart
     assert elements(chart, "rect", "right")[0][0].text == f"{name} as {name}: 100 % of its pixels (5)"
 

@@ -1,16 +1,18 @@
 """Markdown whose tables parse, and in which no name becomes markup."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.report.compare import compare
+from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report.figures import percent
 from ovseg_ros.report.markdown import code, comparison_as_markdown, plain, run_as_markdown, table
-from ovseg_ros.report.metrics_file import Run
+from ovseg_ros.report.side_by_side import NamedRun, put_side_by_side
+from ovseg_ros.runs.results import Percentiles, RunResult
 
 from .stand_in_run import make_run
 
@@ -54,18 +56,18 @@ def test_code_stands_within_its_fence(text: str) -> None:
 
 def test_a_run_in_tables() -> None:
     run = make_run()
-    text = run_as_markdown(run.metrics, [("pictures/frame_000001.jpg", "Among the best: frame 1")])
+    text = run_as_markdown(run.result, [("pictures/frame_000001.jpg", "Among the best: frame 1")])
     tables = parse_tables(text)
     by_header = {tuple(rows[0]): rows[1:] for rows in tables}
     figures = dict(row for rows in tables if rows[0] == ["figure", "value"] for row in rows[1:])
-    assert figures["mean IoU"] == percent(run.quality.miou)
+    assert figures["mean IoU"] == percent(run.metrics.miou)
     assert figures["latency, median"] == "102 ms"
     assert by_header["class", "IoU", "boundary F"] == [
-        [name, percent(iou), percent(run.quality.per_class_boundary_f[name])]
-        for name, iou in run.quality.per_class_iou.items()
+        [name, percent(iou), percent(run.metrics.per_class_boundary_f[name])]
+        for name, iou in run.metrics.per_class_iou.items()
     ]
     bins = by_header["confidence", "pixels", "mean confidence", "accuracy"]
-    assert sum(int(row[1]) for row in bins) == sum(found.pixels for found in run.quality.reliability)
+    assert sum(int(row[1]) for row in bins) == sum(found.pixels for found in run.metrics.reliability)
     assert ["short_side", "336"] in by_header["setting", "value"]
     assert "![Among the best: frame 1](pictures/frame_000001.jpg)" in text
     assert "```\novseg evaluate street --model tiny\n```" in text
@@ -73,30 +75,30 @@ def test_a_run_in_tables() -> None:
 
 
 def test_sections_without_data_do_not_appear() -> None:
-    text = run_as_markdown({"latency_ms": {"p50": 3.0}})
+    text = run_as_markdown(RunResult(latency_ms=Percentiles(3.0)))
     assert re.findall("^## (.*)", text, re.MULTILINE) == ["Speed", "How this was made"]
 
 
 def test_two_vocabularies_have_a_column_each() -> None:
     run = make_run()
-    [phase] = run.metrics["phases"]
-    other = {**phase, "revision": 2, "per_class_iou": {"road": 0.25}}
-    text = run_as_markdown({**run.metrics, "phases": [phase, other]})
+    [phase] = run.result.phases
+    other = replace(phase, revision=2, metrics=SegmentationMetrics(per_class_iou={"road": 0.25}))
+    text = run_as_markdown(replace(run.result, phases=(phase, other)))
     [ious] = [rows for rows in parse_tables(text) if rows[0][0] == "class"]
     assert ious[0] == ["class", "IoU", "vocabulary 1", "vocabulary 2", "boundary F"]
     assert [row[3] for row in ious[1:]] == ["25.0 %", "-", "-"]
 
 
 def test_a_comparison_in_tables() -> None:
-    runs = [Run("one | two", make_run(0).metrics), Run("b", make_run(1).metrics)]
-    tables = parse_tables(comparison_as_markdown(compare(runs)))
+    runs = [NamedRun("one | two", make_run(0).result), NamedRun("b", make_run(1).result)]
+    tables = parse_tables(comparison_as_markdown(put_side_by_side(runs)))
     assert tables[0][0] == ["", "one | two", "b"]
-    first, second = (run.metrics["miou"] for run in runs)
+    first, second = (run.result.metrics.miou for run in runs)
     assert tables[0][1] == [
         "mean IoU", percent(first), f"{percent(second)} ({100 * (second - first):+.1f} points)"
     ]  # fmt: skip
 
 
 def test_file_names_of_pictures_are_those_written(tmp_path: Path) -> None:
-    text = run_as_markdown({"miou": 0.5}, [("pictures/a.jpg", "a [caption]")])
+    text = run_as_markdown(RunResult(), [("pictures/a.jpg", "a [caption]")])
     assert r"![a \[caption\]](pictures/a.jpg)" in text

@@ -1,4 +1,4 @@
-import math
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,7 +10,9 @@ from ovseg_ros.clipseg import DeviceLost, ModelError
 from ovseg_ros.metrics import TruthMapping, bootstrap
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.runs.compare import compare_frames
-from ovseg_ros.runs.comparison import CompareError, Comparison, ComparisonCounts
+from ovseg_ros.runs.comparison import CompareError, ComparisonCounts
+from ovseg_ros.runs.result_files import to_json
+from ovseg_ros.runs.results import BootstrapSettings, ComparisonResult
 from ovseg_ros.runs.runners import RunnerResult
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -51,18 +53,20 @@ def test_figures_equal_those_of_the_evaluation() -> None:
         assert row.per_class_iou == pytest.approx(quality.per_class_iou, abs=1e-12)
         assert row.miou_interval.low < row.miou < row.miou_interval.high
     assert found.frames == 9
-    assert found.ignored == ("dog", "void")
+    assert found.ignored_classes == ("dog", "void")
 
 
 def test_difference_time_and_memory() -> None:
     found = counts_of(5, 0.3, 0.8).compute("method 0.3", draws=200, seed=3)
     base, other = found.rows
-    assert (base.difference, base.difference_interval) == (0.0, bootstrap.Interval(0.0, 0.0))
-    assert other.difference == pytest.approx(other.miou - base.miou)
-    assert 0 < other.difference_interval.low < other.difference < other.difference_interval.high
-    assert (base.ms, other.ms, other.p95_ms) == (2.0, 12.0, pytest.approx(13.8))
+    assert (base.miou_difference, base.miou_difference_interval) == (0.0, bootstrap.Interval(0.0, 0.0))
+    assert other.miou_difference == pytest.approx(other.miou - base.miou)
+    assert (
+        0 < other.miou_difference_interval.low < other.miou_difference < other.miou_difference_interval.high
+    )
+    assert (base.p50_ms, other.p50_ms, other.p95_ms) == (2.0, 12.0, pytest.approx(13.8))
     assert base.peak_mb == 54.0
-    assert (found.draws, found.seed) == (200, 3)
+    assert found.bootstrap == BootstrapSettings(200, 3, 0.95)
 
 
 def test_a_run_without_any_frame_says_why() -> None:
@@ -72,8 +76,8 @@ def test_a_run_without_any_frame_says_why() -> None:
 
 def test_json_holds_plain_numbers() -> None:
     found = replace(counts_of(3, 0.5).compute("method 0.5"))
-    nothing = replace(found.rows[0], miou=math.nan, peak_mb=None)
-    figures = replace(found, rows=(nothing,)).figures()
+    nothing = replace(found.rows[0], miou=None, peak_mb=None)
+    figures = json.loads(to_json(replace(found, rows=(nothing,))))
     assert figures["rows"][0]["miou"] is None
     assert figures["rows"][0]["peak_mb"] is None
     assert figures["frames"] == 3
@@ -117,7 +121,7 @@ def test_every_frame_is_counted() -> None:
     counts, left_out, interrupted, calls = run(FakeRunner(), frames(3))
     assert (counts.frames, left_out, interrupted, calls) == (3, [], False, 3)
     rows = counts.compute("a").rows
-    assert [row.ms for row in rows] == [5.0, 6.0]
+    assert [row.p50_ms for row in rows] == [5.0, 6.0]
     assert [row.peak_mb for row in rows] == [1.0, None]
 
 
@@ -148,7 +152,7 @@ def test_an_interrupt_keeps_whole_frames_only() -> None:
 
     counts, _, interrupted, _ = run(FakeRunner(before), frames(5))
     assert (counts.frames, interrupted) == (2, True)
-    found: Comparison = counts.compute("b", interrupted=True)
+    found: ComparisonResult = counts.compute("b", interrupted=True)
     assert found.interrupted
 
 

@@ -49,11 +49,11 @@ def test_each_frame_is_in_the_vocabulary_that_it_was_labelled_in(case: Case, tmp
     labelled = LabelledBag(tmp_path / "labelled", IMAGE_TOPIC, COMPRESSED_IMAGE, case.truth_names)
     first = case.scored(labelled)
     again = scored(tmp_path / "labelled")
-    assert first.quality is not None
-    assert again.quality is not None
-    assert again.quality == first.quality
-    assert [phase.vocabulary.revision for phase in again.phases] == [1, 2]
-    assert again.latencies == [5.0] * 10
+    assert first.metrics is not None
+    assert again.metrics is not None
+    assert again.metrics == first.metrics
+    assert [phase.revision for phase in again.phases] == [1, 2]
+    assert [frame.latency_ms for frame in again.frames if frame.revision] == [5.0] * 10
 
 
 def test_several_vocabularies_need_the_summaries(case: Case, tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ def test_labels_alone_with_their_names(case: Case, tmp_path: Path) -> None:
     case.scored(LabelledBag(tmp_path / "labelled", IMAGE_TOPIC, COMPRESSED_IMAGE, case.truth_names))
     bag = without(tmp_path / "labelled", tmp_path / "less", SUMMARY_TOPIC, VOCABULARY_TOPIC, CONFIDENCE_TOPIC)
     scores = scored(bag)
-    assert scores.quality is not None
-    assert scores.quality.ece is None
-    assert scores.quality.frames == 10
-    assert scores.latencies == []
+    assert scores.metrics is not None
+    assert scores.metrics.ece is None
+    assert scores.metrics.frames == 10
+    assert {frame.latency_ms for frame in scores.frames} == {None}
     nameless = without(bag, tmp_path / "least", f"{LABELS_TOPIC.rpartition('/')[0]}/label_info")
     with pytest.raises(RecordedLabelsError, match="does not say what"):
         scored(nameless)

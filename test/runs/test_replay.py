@@ -124,7 +124,7 @@ def attached(path: Path, shown: Shown | None = None, **options: Any) -> ReplayOu
 
 def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: None) -> None:
     outcome = attached(raw_bag, calls=2)
-    metrics, trace = outcome.metrics, outcome.record.trace
+    metrics, trace = as_json(outcome.result), outcome.record.trace
     assert metrics["frames_in"] == 12
     assert metrics["frames_out"] + metrics["frames_dropped"] == 12
     # A machine that is busy with other things may drop some, never the last.
@@ -140,7 +140,7 @@ def test_every_frame_is_answered_by_a_node_that_keeps_up(raw_bag: Path, quick: N
     # Thirds of a picture are road, sky and red box; the truth is what it is.
     meter = SegmentationAccumulator(TRUTH)
     labels = np.repeat(np.uint8([[1 + 3 * column // 64 for column in range(64)]]), 48, axis=0)
-    vocabulary = outcome.scores.phases[0].vocabulary
+    vocabulary = outcome.record.vocabularies[outcome.result.phases[0].revision]
     with Bag(raw_bag) as bag:
         truths = [bag.decode_labels(message) for message in bag.messages(["/ground_truth/labels"])]
         images = [bag.decode_image(message) for message in bag.messages(["/camera/image"])]
@@ -164,7 +164,7 @@ def test_frames_go_out_at_their_times_and_never_early(raw_bag: Path, quick: None
 
 def test_a_slow_node_drops_and_the_rest_is_still_told(raw_bag: Path) -> None:
     with stand_in(0.4, "__ns:=/other"):
-        metrics = attached(raw_bag, namespace=OTHER, rate=20.0).metrics
+        metrics = as_json(attached(raw_bag, namespace=OTHER, rate=20.0).result)
     assert metrics["frames_in"] == 12
     assert 1 <= metrics["frames_out"] < 12
     assert metrics["frames_dropped"] == 12 - metrics["frames_out"]
@@ -175,26 +175,26 @@ def test_a_slow_node_drops_and_the_rest_is_still_told(raw_bag: Path) -> None:
 def test_a_loop_is_recovered_from(raw_bag: Path, tmp_path: Path, quick: None) -> None:
     output = tmp_path / "out"
     outcome = attached(raw_bag, rate=4.0, limit=5, loop=3, output=str(output))
-    recovery = outcome.metrics["recovery"]
+    recovery = as_json(outcome.result)["recovery"]
     assert outcome.record.pass_starts == [0, 5, 10]
     assert (recovery["jumps"], recovery["recovered"]) == (2, 2)
     # A machine that hangs for a whole pass has a stamp on its way twice, and leaves the second out.
-    left_out = outcome.metrics["frames_left_out"]
+    left_out = as_json(outcome.result)["frames_left_out"]
     assert recovery["frames_in"] + left_out == 10
-    assert outcome.metrics["frames_in"] + left_out == 15
+    assert as_json(outcome.result)["frames_in"] + left_out == 15
     assert (output / "index.html").is_file()
     with Bag(output / "labelled") as bag:
         images = list(bag.messages(["/camera/image"]))
         labels = list(bag.messages(["/segmenter/labels"]))
-    assert len(images) == outcome.metrics["frames_in"]
+    assert len(images) == as_json(outcome.result)["frames_in"]
     assert len({message.stamp_ns for message in images}) == 5
     assert [m.log_ns for m in images] == sorted({m.log_ns for m in images})
-    assert len(labels) == outcome.metrics["frames_out"]
+    assert len(labels) == as_json(outcome.result)["frames_out"]
 
 
 def test_one_frame_again_and_again_is_not_mistaken_for_another(raw_bag: Path) -> None:
     with stand_in(0.3, "__ns:=/other"):
-        metrics = attached(raw_bag, namespace=OTHER, rate=20.0, limit=1, loop=12).metrics
+        metrics = as_json(attached(raw_bag, namespace=OTHER, rate=20.0, limit=1, loop=12).result)
     assert metrics["frames_left_out"] >= 1
     assert metrics["frames_in"] + metrics["frames_left_out"] == 12
     assert metrics["frames_out"] == metrics["frames_in"]
@@ -202,7 +202,7 @@ def test_one_frame_again_and_again_is_not_mistaken_for_another(raw_bag: Path) ->
 
 def test_remapped_names_and_a_namespace(raw_bag: Path) -> None:
     with stand_in(0.0, "__node:=eye", "__ns:=/front", "image:=/camera/color/image_raw"):
-        metrics = attached(raw_bag, node="eye", namespace="/front", limit=3).metrics
+        metrics = as_json(attached(raw_bag, node="eye", namespace="/front", limit=3).result)
     assert metrics["frames_out"] >= 1
 
 
@@ -211,8 +211,8 @@ def test_a_node_that_dies_is_told_with_what_it_gave(raw_bag: Path) -> None:
     with stand_in(0.0, "__ns:=/other", answers=4 + 3):
         outcome = attached(raw_bag, namespace=OTHER, rate=1 / 0.3, loop=0)
     assert "has left the graph" in outcome.record.failure or "not answered" in outcome.record.failure
-    assert 1 <= outcome.metrics["frames_out"] <= 3
-    assert outcome.metrics["failure"]
+    assert 1 <= as_json(outcome.result)["frames_out"] <= 3
+    assert as_json(outcome.result)["failure"]
 
 
 def test_ctrl_c_gives_what_there_is(raw_bag: Path, quick: None) -> None:
@@ -226,9 +226,9 @@ def test_ctrl_c_gives_what_there_is(raw_bag: Path, quick: None) -> None:
 
     outcome = attached(raw_bag, Shown(interrupt_soon), loop=0, calls=5)
     assert outcome.record.interrupted
-    assert outcome.metrics["interrupted"]
-    assert outcome.metrics["frames_in"] >= 3
-    assert "set_vocabulary" not in outcome.metrics["service_ms"]
+    assert as_json(outcome.result)["interrupted"]
+    assert as_json(outcome.result)["frames_in"] >= 3
+    assert "set_vocabulary" not in as_json(outcome.result)["service_ms"]
 
 
 def test_a_camera_that_runs_already_is_in_the_way(raw_bag: Path, quick: None) -> None:
@@ -260,7 +260,7 @@ def test_parameters_are_for_a_node_that_is_started(raw_bag: Path) -> None:
 def test_the_search_for_the_highest_rate(raw_bag: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ovseg_ros.runs.replay_session.SEARCH_SECONDS", 3.0)
     with stand_in(0.01, "__ns:=/other"):
-        metrics = attached(raw_bag, namespace=OTHER, find_rate=True).metrics
+        metrics = as_json(attached(raw_bag, namespace=OTHER, find_rate=True).result)
     search = metrics["rate_search"]
     assert search["bursts"]
     assert all(burst["frames_out"] <= burst["frames_in"] for burst in search["bursts"])
@@ -279,7 +279,7 @@ def test_online_and_offline_say_the_same_of_the_same_frames(raw_bag: Path, tiny_
     params |= {"method.window": 32, "method.window_stride": 16, "method.logit_scale": 30.0}
     shown = Shown()
     outcome = played(raw_bag, shown, params, namespace=OTHER, rate=5.0)
-    metrics = outcome.metrics
+    metrics = as_json(outcome.result)
     answered = [frame["number"] for frame in metrics["per_frame"] if frame["latency_ms"] is not None]
     assert answered
     assert not shown.warnings

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.metrics.segmentation import SegmentationAccumulator
+from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
@@ -137,18 +137,19 @@ def test_figures_equal_a_count_by_hand(case: Case) -> None:
             unions[name] += int((((truth == truth_id) | (frame.labels == own)) & counted).sum())
             right += int(((truth == truth_id) & (frame.labels == own)).sum())
         pixels += int((truth != 255).sum())
-    assert scores.quality is not None
-    assert scores.quality.per_class_iou == {name: hits[name] / unions[name] for name in names}
-    assert scores.quality.pixel_accuracy == right / pixels
+    assert scores.metrics is not None
+    assert scores.metrics.per_class_iou == {name: hits[name] / unions[name] for name in names}
+    assert scores.metrics.pixel_accuracy == right / pixels
     mean = sum(hits[name] / unions[name] for name in names) / 3
-    assert scores.quality.miou == pytest.approx(mean, abs=1e-12)
-    assert [(phase.vocabulary.revision, phase.frames) for phase in scores.phases] == [(1, 5), (2, 5)]
+    assert scores.metrics.miou == pytest.approx(mean, abs=1e-12)
+    assert [(phase.revision, phase.metrics.frames) for phase in scores.phases] == [(1, 5), (2, 5)]
 
 
 def test_dropped_frames_stay_without_figures(case: Case) -> None:
     scores = case.scored()
     assert [frame.number for frame in scores.frames if frame.revision is None] == list(DROPPED)
-    assert scores.latencies == [100.0 + number for number in case.labels]
+    latencies = [frame.latency_ms for frame in scores.frames if frame.latency_ms is not None]
+    assert latencies == [100.0 + number for number in case.labels]
     assert scores.frames[4].sent_s == 0.8
 
 
@@ -233,7 +234,7 @@ def test_without_truth_there_are_samples_and_no_figures(
         file.unlink()
     (tmp_path / "dataset" / "labels").rmdir()
     scores = make_case(tmp_path).scored()
-    assert scores.quality is None
-    assert scores.phases[0].quality is None
+    assert scores.metrics is None
+    assert scores.phases[0].metrics == SegmentationMetrics(frames=scores.phases[0].metrics.frames)
     samples = [picture.score.number for picture in scores.pictures if picture.title == "Sample"]
     assert {0, 11} <= set(samples)

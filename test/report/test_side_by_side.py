@@ -1,45 +1,52 @@
 """Runs beside each other: differences, verdicts, cautions, and the page of them."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ovseg_ros.report.compare import Cell, Comparison, compare
-from ovseg_ros.report.comparison_page import render_comparison
-from ovseg_ros.report.metrics_file import Run
+from ovseg_ros.metrics.segmentation import SegmentationMetrics
+from ovseg_ros.report.page import render, render_comparison
+from ovseg_ros.report.side_by_side import Cell, NamedRun, RunComparison, put_side_by_side, read_runs
+from ovseg_ros.runs.result_files import to_json
+from ovseg_ros.runs.results import ComparisonResult, MethodResult, Percentiles, RunResult
 
 from .stand_in_run import make_run
 
-A: dict[str, Any] = {
-    "kind": "evaluate",
-    "source": "street",
-    "frames": 10,
-    "miou": 0.5,
-    "ece": 0.2,
-    "latency_ms": {"p50": 100.0},
-    "per_class_iou": {"road": 0.8, "sky": 0.4, "box": 0.3},
-    "method": "clipseg",
-    "device": "cpu",
-    "command": "ovseg evaluate street",
-    "configuration": {"short_side": 336, "cera": {"lam": 0.5}},
-}
-B: dict[str, Any] = {
-    **A,
-    "miou": 0.45,
-    "ece": 0.1,
-    "latency_ms": {"p50": 80.0},
-    "peak_mb": 100.0,
-    "per_class_iou": {"Road": 0.7, "sky": 0.65, "box": 0.3},
-    "configuration": {"short_side": 336, "cera": {"lam": 0.25}},
-}
+A = RunResult(
+    kind="evaluate",
+    bag="street",
+    metrics=SegmentationMetrics(
+        frames=10, miou=0.5, ece=0.2, per_class_iou={"road": 0.8, "sky": 0.4, "box": 0.3}
+    ),
+    latency_ms=Percentiles(100.0),
+    method="clipseg",
+    device="cpu",
+    command="ovseg evaluate street",
+    configuration={"short_side": 336, "cera": {"lam": 0.5}},
+)
+B = replace(
+    A,
+    metrics=SegmentationMetrics(
+        frames=10, miou=0.45, ece=0.1, per_class_iou={"Road": 0.7, "sky": 0.65, "box": 0.3}
+    ),
+    latency_ms=Percentiles(80.0),
+    peak_mb=100.0,
+    configuration={"short_side": 336, "cera": {"lam": 0.25}},
+)
 
 
-def compared(*metrics: dict[str, Any]) -> Comparison:
-    return compare([Run(label, entry) for label, entry in zip("abcdef", metrics, strict=False)])
+def with_metrics(result: RunResult, **changes: Any) -> RunResult:
+    return replace(result, metrics=replace(result.metrics, **changes))
 
 
-def cells(comparison: Comparison, label: str) -> tuple[Cell, ...]:
+def compared(*results: RunResult) -> RunComparison:
+    return put_side_by_side([NamedRun(label, r) for label, r in zip("abcdef", results, strict=False)])
+
+
+def cells(comparison: RunComparison, label: str) -> tuple[Cell, ...]:
     rows = [row for _, group in comparison.groups for row in group] + list(comparison.classes)
     [found] = [row.cells for row in rows if row.label == label]
     return found
@@ -60,7 +67,7 @@ def test_what_a_run_lacks_is_a_dash_without_difference() -> None:
 
 
 def test_what_reads_the_same_is_no_difference() -> None:
-    slightly = {**A, "miou": 0.5001}
+    slightly = with_metrics(A, miou=0.5001)
     assert cells(compared(A, slightly), "mean IoU")[1] == Cell(0.5001, "50.0 %")
 
 
@@ -73,13 +80,13 @@ def test_classes_are_matched_as_labels_are_and_gains_come_first() -> None:
 
 
 def test_a_class_that_one_run_lacks_comes_last() -> None:
-    comparison = compared(A, {**B, "per_class_iou": {"sky": 0.1, "dragon": 0.9}})
+    comparison = compared(A, with_metrics(B, per_class_iou={"sky": 0.1, "dragon": 0.9}))
     assert comparison.classes[0].label == "sky"
     assert cells(comparison, "dragon") == (Cell(None, "-"), Cell(0.9, "90.0 %"))
 
 
 def test_settings_that_differ_and_those_that_do_not() -> None:
-    comparison = compared(A, B, {**B, "device": "cuda"})
+    comparison = compared(A, B, replace(B, device="cuda"))
     assert dict(comparison.settings) == {
         "cera.lam": ("0.5", "0.25", "0.25"),
         "device": ("cpu", "cpu", "cuda"),
@@ -89,7 +96,7 @@ def test_settings_that_differ_and_those_that_do_not() -> None:
 
 
 def test_words_that_differ_are_settings() -> None:
-    one, two = make_run(0).metrics, make_run(0, names=("road", "sky", "crate")).metrics
+    one, two = make_run(0).result, make_run(0, names=("road", "sky", "crate")).result
     settings = dict(compared(one, two).settings)
     assert settings["vocabulary 1"] == ("road, sky, red box", "road, sky, crate")
 
@@ -97,33 +104,33 @@ def test_words_that_differ_are_settings() -> None:
 @pytest.mark.parametrize(
     ("change", "caution"),
     [
-        ({"source": "desk"}, "different recordings: desk, street"),
-        ({"frames": 9}, "different numbers of frames: a 10, b 9"),
+        ({"bag": "desk"}, "different recordings: desk, street"),
+        ({"metrics": replace(A.metrics, frames=9)}, "different numbers of frames: a 10, b 9"),
         ({"kind": "replay"}, "An online run counts"),
         ({"machine": {"machine": "big"}}, None),
         ({}, None),
     ],
 )
 def test_cautions(change: dict[str, Any], caution: str | None) -> None:
-    cautions = compared(A, {**A, **change}).cautions
+    cautions = compared(A, replace(A, **change)).cautions
     assert bool(cautions) == (caution is not None)
     assert all(caution in found for found in cautions)
 
 
 def test_means_over_other_classes_are_told_over_the_common_ones() -> None:
-    fewer = {**A, "per_class_iou": {"road": 0.6, "sky": 0.2, "box": None}}
+    fewer = with_metrics(A, per_class_iou={"road": 0.6, "sky": 0.2, "box": None})
     [caution] = compared(A, fewer).cautions
     assert "Over the 2 that all of them have: a 60.0 %, b 40.0 %" in caution
 
 
 def test_times_of_two_machines_are_cautioned() -> None:
-    runs = ({**A, "machine": {"machine": name}} for name in ("small", "big"))
+    runs = (replace(A, machine={"machine": name}) for name in ("small", "big"))
     [caution] = compared(*runs).cautions
     assert "machines" in caution
 
 
 def test_the_figures_for_programs() -> None:
-    figures = compared(A, B).figures()
+    figures = compared(A, B).as_json()
     assert figures["figures"]["mean IoU"] == [0.5, 0.45]
     assert figures["per_class_iou"]["road"] == [0.8, 0.7]
     assert figures["settings"]["cera.lam"] == ["0.5", "0.25"]
@@ -137,8 +144,8 @@ def test_one_run_alone_differs_in_nothing() -> None:
 
 
 def test_the_page_shows_all_runs() -> None:
-    runs = [Run(f"<b>{seed}</b>", make_run(seed, peak_mb=100.0 * seed).metrics) for seed in range(3)]
-    comparison = compare(runs)
+    runs = [NamedRun(f"<b>{seed}</b>", make_run(seed, peak_mb=100.0 * seed).result) for seed in range(3)]
+    comparison = put_side_by_side(runs)
     text = render_comparison(runs, comparison)
     assert "<b>" not in text
     assert text.count("reliability diagram") == 3
@@ -151,8 +158,52 @@ def test_the_page_shows_all_runs() -> None:
 
 
 def test_sections_of_a_comparison_without_data_do_not_appear() -> None:
-    runs = [Run("a", A), Run("b", B)]
-    text = render_comparison(runs, compare(runs))
+    runs = [NamedRun("a", A), NamedRun("b", B)]
+    text = render_comparison(runs, put_side_by_side(runs))
     assert "Is the confidence" not in text
     assert "<h2>Latency" not in text
     assert "cera.lam" in text
+
+
+def test_files_and_folders_are_read_and_named(tmp_path: Path) -> None:
+    run = make_run()
+    run.write(tmp_path / "monday" / "metrics.json")
+    run.write(tmp_path / "tuesday.json")
+    runs = read_runs([tmp_path / "monday", tmp_path / "monday" / "metrics.json", tmp_path / "tuesday.json"])
+    assert [found.label for found in runs] == ["monday", "monday (2)", "tuesday"]
+    assert all(found.result == run.result for found in runs)
+
+
+def test_a_comparison_of_methods_is_a_run_each_the_reference_first(tmp_path: Path) -> None:
+    methods = ComparisonResult(
+        data="street",
+        model="tiny",
+        precision="float32",
+        frames=7,
+        reference="clipseg",
+        rows=tuple(
+            MethodResult(
+                name,
+                miou,
+                pixel_accuracy=0.8,
+                p50_ms=3.0,
+                p95_ms=4.0,
+                peak_mb=50.0,
+                per_class_iou={"road": 0.5},
+            )
+            for name, miou in (("maskclip", 0.25), ("clipseg", 0.5))
+        ),
+    )
+    file = tmp_path / "comparison.json"
+    file.write_text(to_json(methods), encoding="utf-8")
+    runs = read_runs([file])
+    assert [run.label for run in runs] == ["clipseg", "maskclip"]
+    comparison = put_side_by_side(runs)
+    figures = comparison.as_json()["figures"]
+    assert figures["mean IoU"] == [0.5, 0.25]
+    assert figures["latency, median"] == [3.0, 3.0]
+    assert figures["frames scored"] == [7.0, 7.0]
+    assert comparison.settings == (("method", ("clipseg", "maskclip")),)
+    assert comparison.same["precision"] == "float32"
+    assert not comparison.cautions
+    assert "Evaluation of street" in render(runs[0].result)
