@@ -87,3 +87,19 @@ def test_links_lead_somewhere(page: Path) -> None:
             broken.append(link)
 
     assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    names = re.findall(
+        r"`([\w./-]+/[\w-]+\.(?:py|yaml|cpp|json|md|msg|srv))`", page.read_text(encoding="utf-8")
+    )
+    written = ("out/", "RUN/")  # what commands write
+
+    assert not [
+        name
+        for name in names
+        if not name.startswith(written)
+        and not (CHECKOUT / name).is_file()
+        and not (CHECKOUT / "ovseg_ros" / name).is_file()
+    ]

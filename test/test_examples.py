@@ -27,3 +27,16 @@ def test_an_image_is_segmented(tmp_path: Path) -> None:
     picture = cv2.imread(str(tmp_path / "segmented.png"))
     assert picture is not None
     assert picture.shape[0] > 480  # the legend stands below the image
+
+
+def test_a_bag_is_evaluated() -> None:
+    printed = run("evaluate_bag.py")
+    iou = {name: float(share) for name, share in re.findall(r"^  ([\w ]+): ([\d.]+)%", printed, re.MULTILINE)}
+    figures = re.search(r"^(\d+) frames: mIoU ([\d.]+)%, pixel accuracy ([\d.]+)%", printed, re.MULTILINE)
+
+    assert figures
+    assert figures[1] == "11"
+    assert float(figures[2]) > 40
+    assert float(figures[3]) > 80
+    assert len(iou) >= 15
+    assert iou["wall"] > 80
