@@ -7,9 +7,9 @@ from rich.console import Console
 from ovseg_ros.commands import console
 from ovseg_ros.report.method_comparison import methods_as_markdown, methods_as_svg, notes
 from ovseg_ros.report.tables import methods_table
+from ovseg_ros.runs.comparison import ComparisonResult
 from ovseg_ros.runs.config import CompareConfig
 from ovseg_ros.runs.result_files import to_json
-from ovseg_ros.runs.results import ComparisonResult
 
 _WIDTH = 120
 

@@ -1,4 +1,4 @@
-"""How far the confidence tells how often the labels are right."""
+"""Whether the confidence says how often the labels are right."""
 
 from dataclasses import dataclass
 

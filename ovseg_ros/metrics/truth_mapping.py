@@ -39,9 +39,9 @@ class TruthMapping:
         cls, names: Mapping[int, str], vocabulary: Vocabulary, given: Mapping[str, str] | None = None
     ) -> "TruthMapping":
         """Match by name: a truth class belongs to the vocabulary class whose name or synonym it equals
-        (case and white space aside), else to the background where a background prompt equals it.
+        (but for case and white space), else to the background where a background prompt equals it.
 
-        What `given` says of a truth name goes first: a class (its name or a synonym), "background" or
+        What `given` says of a truth name takes precedence: a class (its name or a synonym), "background" or
         "ignore". Raises MappingError where it names what the truth or the vocabulary has not.
         """
         owners: dict[str, int | None] = {label_key(prompt): BACKGROUND_ID for prompt in vocabulary.background}

@@ -1,1 +1,1 @@
-"""What a run tells: page, Markdown, figures, and runs side by side."""
+"""Results for people: page, Markdown, charts, terminal tables, and runs side by side."""

@@ -1,4 +1,4 @@
-"""Reports as Markdown: tables that any viewer shows, with pictures beside the file."""
+"""Reports as Markdown: tables that any viewer shows, with pictures in the same folder."""
 
 from collections.abc import Sequence
 
@@ -63,7 +63,7 @@ def run_as_markdown(result: RunResult, pictures: Sequence[tuple[str, str]] = ())
 
 
 def comparison_as_markdown(comparison: RunComparison) -> str:
-    """Runs beside each other; differences are from the first."""
+    """Runs side by side; differences are from the first."""
     header = ("", *comparison.labels)
     parts = [f"# {plain(' and '.join(comparison.labels))}"]
     parts += [plain(caution) for caution in comparison.cautions]

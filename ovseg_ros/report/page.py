@@ -1,9 +1,8 @@
-"""Pages of HTML: a run, with everything but the video, which lies beside it, and runs side by side."""
+"""Pages of HTML: a run, with everything but the video, and runs side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import jinja2
@@ -26,7 +25,7 @@ _POSTER_WIDTH = 1088
 
 @dataclass(frozen=True)
 class Video:
-    """A video beside the page: its file name, its frames a second, and its first picture, uint8
+    """A video in the folder of the page: its file name, its frames a second, and its first picture, uint8
     [H, W, 3] RGB."""
 
     file: str
@@ -114,8 +113,8 @@ def render_comparison(runs: Sequence[NamedRun], comparison: RunComparison) -> st
     )
 
 
-def _page(template: str, **values: Any) -> str:
-    """A page of one of the templates beside this file; what comes in is escaped."""
+def _page(template: str, **values: object) -> str:
+    """A page of one of this folder's templates; what comes in is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -135,13 +134,13 @@ def _poster(video: Video | None) -> str:
 
 def _video_note(video: Video, result: RunResult) -> str:
     sent = result.graph.rate.sent if result.graph else None
-    parts = ["Image and overlay side by side; the line above them tells the vocabulary and the latency."]
+    parts = ["Image and overlay side by side; the line above them shows the vocabulary and the latency."]
     if sent is not None:
         parts.append(f"The frames were sent at {sent:.2g} a second.")
     return " ".join([*parts, f"The video shows the answered frames at {video.rate:.2g} a second."])
 
 
-def _phase(phase: VocabularyPhase) -> dict[str, Any]:
+def _phase(phase: VocabularyPhase) -> dict[str, object]:
     return {
         "revision": phase.revision,
         "color": charts.phase_number(phase.revision),
@@ -160,7 +159,7 @@ def _words(classes: Sequence[str], background: Sequence[str]) -> list[dict[str, 
     return chips
 
 
-def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, Any]]:
+def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, object]]:
     """A row for each class, the best first, with a bar for each vocabulary that has the class."""
     ious, boundary = result.metrics.per_class_iou, result.metrics.per_class_boundary_f
     by_vocabulary = [(0, ious)]
@@ -183,7 +182,7 @@ def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, 
     ]
 
 
-def _bar(iou: float | None, color: int) -> dict[str, Any]:
+def _bar(iou: float | None, color: int) -> dict[str, object]:
     return {
         "percent": f"{100 * (iou or 0):.1f}",
         "text": "-" if iou is None else f"{100 * iou:.1f}",

@@ -3,7 +3,6 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -33,7 +32,7 @@ class Picture:
     truth: UInt8[np.ndarray, "H W"] | None
 
 
-def frame_section(picture: Picture) -> dict[str, Any]:
+def frame_section(picture: Picture) -> dict[str, object]:
     """What the page shows of a frame: title, figures, panels as data URIs, and a legend."""
     return {
         "title": picture.title,
@@ -100,7 +99,7 @@ def _legend(picture: Picture) -> list[dict[str, str]]:
 
 
 def write_strip(folder: Path, picture: Picture) -> tuple[str, str]:
-    """Write the panels of a picture beside each other, to `pictures/` in a folder; returns the file's name
+    """Write the panels of a picture side by side, to `pictures/` in a folder; returns the file's name
     there and a caption."""
     shown = _panels(picture)
     gap = np.full((shown[0][1].shape[0], _GAP, 3), 255, np.uint8)

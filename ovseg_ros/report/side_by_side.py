@@ -1,4 +1,4 @@
-"""Two or more runs beside each other: figures, classes, and what differs in how they were made."""
+"""Two or more runs side by side: figures, classes, and what differs in how they were made."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from pathlib import Path
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report import text as report_text
 from ovseg_ros.report.figures import FIGURES, percent
+from ovseg_ros.runs.comparison import ComparisonResult
 from ovseg_ros.runs.result_files import read_result
-from ovseg_ros.runs.results import ComparisonResult, Percentiles, RunResult
+from ovseg_ros.runs.results import Percentiles, RunResult
 from ovseg_ros.vocabulary.phrases import label_key
 
 _FILE_NAME = "metrics.json"
@@ -16,7 +17,7 @@ _FILE_NAME = "metrics.json"
 
 @dataclass(frozen=True)
 class NamedRun:
-    """A run, and how it is called beside others."""
+    """A run and its name among others."""
 
     label: str
     result: RunResult
@@ -43,7 +44,7 @@ class FigureRow:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Runs beside each other; the first is what the others are measured against.
+    """Runs side by side; the first is what the others are measured against.
 
     Attributes:
         labels: of the runs.
@@ -128,7 +129,7 @@ def _methods(comparison: ComparisonResult) -> list[tuple[str, RunResult]]:
 
 
 def put_side_by_side(runs: Sequence[NamedRun]) -> RunComparison:
-    """Put runs beside each other."""
+    """Put runs side by side."""
     results = [run.result for run in runs]
     groups = []
     for group, figures in FIGURES.items():

@@ -10,7 +10,8 @@ from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report.figures import percent
 from ovseg_ros.report.method_comparison import COLUMNS, cells
 from ovseg_ros.report.side_by_side import Cell, RunComparison
-from ovseg_ros.runs.results import CalibrationResult, ComparisonResult, GraphFigures, RunResult
+from ovseg_ros.runs.comparison import ComparisonResult
+from ovseg_ros.runs.results import CalibrationResult, GraphFigures, RunResult
 
 _FILES = (
     ("index.html", "the report: open it in a browser"),

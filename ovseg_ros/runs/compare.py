@@ -22,13 +22,12 @@ from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthC
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source, require_truth
 from ovseg_ros.runs.ablation import variants
-from ovseg_ros.runs.comparison import CompareError, ComparisonCounts
+from ovseg_ros.runs.comparison import CompareError, ComparisonCounts, ComparisonResult
 from ovseg_ros.runs.config import CompareConfig
 from ovseg_ros.runs.facts import command
 from ovseg_ros.runs.predictors import warn_of_ignored
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import prompts_of_run
-from ovseg_ros.runs.results import ComparisonResult
 from ovseg_ros.runs.runners import Runner, SeparateRunner, SharedRunner
 from ovseg_ros.runs.scoring import make_meter
 from ovseg_ros.runs.signals import Interruption

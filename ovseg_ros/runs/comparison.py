@@ -1,7 +1,8 @@
-"""Figures of methods side by side on the same frames: quality with its uncertainty, time and memory."""
+"""Methods side by side on the same frames: the content of comparison.json, and the counts behind it."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -10,12 +11,97 @@ from jaxtyping import Int64, UInt8
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import ConfusionMatrix, TruthMapping, bootstrap
 from ovseg_ros.metrics.bootstrap import Interval
-from ovseg_ros.metrics.confusion import share
-from ovseg_ros.runs.results import BootstrapSettings, ComparisonResult, MethodResult
+from ovseg_ros.metrics.confusion import Count, Share, share
+from ovseg_ros.runs.results import OPTIONAL, Number
 
 
 class CompareError(OvsegError):
     """A comparison that cannot be made."""
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """One method over all frames of a comparison.
+
+    Attributes:
+        name: of the method or variant.
+        miou, pixel_accuracy: over the classes and pixels that the vocabulary claims of the truth.
+        miou_interval, pixel_accuracy_interval: where they lie in 95 % of the draws of frames.
+        miou_difference, miou_difference_interval: to the reference's, over the same draws.
+        p50_ms, p95_ms: percentiles of the time of a frame.
+        peak_mb: most memory during its frames; None where the system does not report it.
+        per_class_iou: by the truth's names; None for a class neither in the truth nor predicted.
+    """
+
+    name: str
+    miou: Share | None = None
+    miou_interval: Interval | None = None
+    pixel_accuracy: Share | None = None
+    pixel_accuracy_interval: Interval | None = None
+    miou_difference: Number | None = None
+    miou_difference_interval: Interval | None = None
+    p50_ms: Number | None = None
+    p95_ms: Number | None = None
+    peak_mb: Number | None = None
+    per_class_iou: dict[str, Share | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BootstrapSettings:
+    """Of the intervals: draws of frames, their seed, and the share of the draws within an interval."""
+
+    draws: Count
+    seed: Count
+    level: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonResult:
+    """What `ovseg compare` found.
+
+    Attributes:
+        data, classes: what was labelled, and the names of the classes, separated by commas.
+        timing: how the times are to be read.
+        frames: that every method labelled.
+        reference: name of the row that the differences are to.
+        ignored_classes: of the truth, that the vocabulary does not claim.
+        left_out: frames that could not be used, and why.
+        interrupted: whether the user ended it early.
+        rows: in the order asked for.
+    """
+
+    data: str | None = None
+    classes: str | None = None
+    model: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    short_side: str | None = None
+    windows: str | None = field(default=None, metadata=OPTIONAL)
+    templates: str | None = None
+    timing: str = ""
+    command: str | None = None
+    frames: Count
+    reference: str
+    bootstrap: BootstrapSettings | None = None
+    ignored_classes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    interrupted: bool = False
+    rows: tuple[MethodResult, ...]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was compared, and on what, by name."""
+        named = {
+            "data": self.data,
+            "classes": self.classes,
+            "model": self.model,
+            "device": self.device,
+            "precision": self.precision,
+            "short_side": self.short_side,
+            "windows": self.windows,
+            "templates": self.templates,
+        }
+        return {name: text for name, text in named.items() if text is not None}
 
 
 class ComparisonCounts:

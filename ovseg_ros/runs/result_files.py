@@ -10,12 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
-from ovseg_ros.runs.results import ComparisonResult, GraphFigures, RunResult
+from ovseg_ros.runs.comparison import ComparisonResult
+from ovseg_ros.runs.results import GraphFigures, RunResult
 
 Result = TypeVar("Result", RunResult, ComparisonResult)
 
 _FLAT = {"metrics": SegmentationMetrics, "graph": GraphFigures}
-"""The parts of a result whose fields stand beside the others in the file."""
+"""The parts of a result whose fields are on the level of the others in the file."""
 
 _FIGURES = {field.name for part in _FLAT.values() for field in fields(part)} | {"latency_ms", "peak_mb"}
 

@@ -1,7 +1,7 @@
-"""What stands in metrics.json (`ovseg evaluate`, `replay`, `demo`) and comparison.json (`ovseg compare`).
+"""The result of a run of `ovseg evaluate`, `replay` or `demo`: the content of metrics.json.
 
-Shares are 0..1, times in ms (s where a name says so), rates in Hz; None where there is nothing to report. The
-fields are the keys of the files; those of `metrics` and `graph` stand in the file beside the others.
+Shares are 0..1, times in ms (s where a name says so), rates in Hz; None where a run does not have the figure.
+The fields are the keys of the file, where those of `metrics` and `graph` are on the level of the others.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float64
 from pydantic import AllowInfNan
 
-from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.metrics.calibration import ReliabilityBin
 from ovseg_ros.metrics.confusion import Count, Share
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
@@ -286,88 +285,3 @@ class RunResult:
     def latencies(self) -> list[float]:
         """The latency of each frame that has one, in ms."""
         return [frame.latency_ms for frame in self.per_frame if frame.latency_ms is not None]
-
-
-@dataclass(frozen=True)
-class MethodResult:
-    """One method over all frames of a comparison.
-
-    Attributes:
-        name: of the method or variant.
-        miou, pixel_accuracy: over the classes and pixels that the vocabulary claims of the truth.
-        miou_interval, pixel_accuracy_interval: where they lie in 95 % of the draws of frames.
-        miou_difference, miou_difference_interval: to the reference's, over the same draws.
-        p50_ms, p95_ms: percentiles of the time of a frame.
-        peak_mb: most memory during its frames; None where the system does not report it.
-        per_class_iou: by the truth's names; None for a class neither in the truth nor predicted.
-    """
-
-    name: str
-    miou: Share | None = None
-    miou_interval: Interval | None = None
-    pixel_accuracy: Share | None = None
-    pixel_accuracy_interval: Interval | None = None
-    miou_difference: Number | None = None
-    miou_difference_interval: Interval | None = None
-    p50_ms: Number | None = None
-    p95_ms: Number | None = None
-    peak_mb: Number | None = None
-    per_class_iou: dict[str, Share | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BootstrapSettings:
-    """Of the intervals: draws of frames, their seed, and the share of the draws within an interval."""
-
-    draws: Count
-    seed: Count
-    level: Share
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparisonResult:
-    """What `ovseg compare` found.
-
-    Attributes:
-        data, classes: what was labelled, and the names of the classes, separated by commas.
-        timing: how the times are to be read.
-        frames: that every method labelled.
-        reference: name of the row that the differences are to.
-        ignored_classes: of the truth, that the vocabulary does not claim.
-        left_out: frames that could not be used, and why.
-        interrupted: whether the user ended it early.
-        rows: in the order asked for.
-    """
-
-    data: str | None = None
-    classes: str | None = None
-    model: str | None = None
-    device: str | None = None
-    precision: str | None = None
-    short_side: str | None = None
-    windows: str | None = field(default=None, metadata=OPTIONAL)
-    templates: str | None = None
-    timing: str = ""
-    command: str | None = None
-    frames: Count
-    reference: str
-    bootstrap: BootstrapSettings | None = None
-    ignored_classes: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    interrupted: bool = False
-    rows: tuple[MethodResult, ...]
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """What was compared, and on what, by name."""
-        named = {
-            "data": self.data,
-            "classes": self.classes,
-            "model": self.model,
-            "device": self.device,
-            "precision": self.precision,
-            "short_side": self.short_side,
-            "windows": self.windows,
-            "templates": self.templates,
-        }
-        return {name: text for name, text in named.items() if text is not None}

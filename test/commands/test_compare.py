@@ -14,7 +14,7 @@ from typer.testing import Result
 from ovseg_ros.clipseg import METHODS
 from ovseg_ros.commands.compare_output import report
 from ovseg_ros.metrics.bootstrap import Interval
-from ovseg_ros.runs.results import ComparisonResult, MethodResult
+from ovseg_ros.runs.comparison import ComparisonResult, MethodResult
 from ovseg_ros.runs.runners import RunnerResult, SeparateRunner
 
 Run = Callable[..., Result]

@@ -14,7 +14,7 @@ from ovseg_ros.report.method_comparison import (
     methods_as_svg,
     notes,
 )
-from ovseg_ros.runs.results import BootstrapSettings, ComparisonResult, MethodResult
+from ovseg_ros.runs.comparison import BootstrapSettings, ComparisonResult, MethodResult
 
 
 def row(name: str, miou: float | None = 0.5, difference: float | None = 0.0, **changes: Any) -> MethodResult:

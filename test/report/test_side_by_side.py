@@ -10,8 +10,9 @@ import pytest
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report.page import render, render_comparison
 from ovseg_ros.report.side_by_side import Cell, NamedRun, RunComparison, put_side_by_side, read_runs
+from ovseg_ros.runs.comparison import ComparisonResult, MethodResult
 from ovseg_ros.runs.result_files import to_json
-from ovseg_ros.runs.results import ComparisonResult, MethodResult, Percentiles, RunResult
+from ovseg_ros.runs.results import Percentiles, RunResult
 
 from .stand_in_run import make_run
 
@@ -154,7 +155,7 @@ def test_the_page_shows_all_runs() -> None:
         for row in rows:
             assert row.label in text
             assert all(cell.text in text and cell.difference in text for cell in row.cells)
-    assert "Nothing that the files tell" in text
+    assert "Nothing that the files say" in text
 
 
 def test_sections_of_a_comparison_without_data_do_not_appear() -> None:

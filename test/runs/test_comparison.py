@@ -10,9 +10,8 @@ from ovseg_ros.clipseg import DeviceLost, ModelError
 from ovseg_ros.metrics import TruthMapping, bootstrap
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.runs.compare import compare_frames
-from ovseg_ros.runs.comparison import CompareError, ComparisonCounts
+from ovseg_ros.runs.comparison import BootstrapSettings, CompareError, ComparisonCounts, ComparisonResult
 from ovseg_ros.runs.result_files import to_json
-from ovseg_ros.runs.results import BootstrapSettings, ComparisonResult
 from ovseg_ros.runs.runners import RunnerResult
 from ovseg_ros.vocabulary import VocabularyBuilder
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ovseg_ros.report.markdown import run_as_markdown
 from ovseg_ros.report.page import render, render_comparison
 from ovseg_ros.report.side_by_side import put_side_by_side, read_runs
+from ovseg_ros.runs.comparison import ComparisonResult
 from ovseg_ros.runs.result_files import ResultError, as_json, read_result, to_json
-from ovseg_ros.runs.results import ComparisonResult, RunResult
+from ovseg_ros.runs.results import RunResult
 
 from ..filled_result import filled
 from ..report.stand_in_run import make_run
