@@ -12,7 +12,7 @@ from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthC
 from ovseg_ros.runs.config import ReplayConfig
 
 _NODE = ("attach", "node", "namespace", "image_topic", "clock", "write_params")
-_DEFAULTS = {"avoid_drops": True, "calls": 0, "output": "out/demo"}
+_DEFAULTS = {"calls": 0, "output": "out/demo"}
 
 
 @generated
@@ -26,7 +26,7 @@ def demo(
     path: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PATH]", exists=True, help="What to play; without it, the sample bag with ovseg-tiny."
+            metavar="PATH", exists=True, help="What to play; without it, the sample bag with ovseg-tiny."
         ),
     ] = None,
     json_file: Json = None,
@@ -34,9 +34,9 @@ def demo(
     """Play a recording through the running node over ROS topics, with other words half-way, and write a
     video, a labelled bag and a report.
 
-    Frames are sent at the recording's own rate, or slower where this machine would drop frames. Without
-    --then-vocabulary or --then-classes the words half-way are the things of the sample bag by their colours,
-    or the first words by other names.
+    Without --speed or --rate, frames are sent at the recording's own rate, or slower where this machine would
+    drop frames. Without --then-vocabulary or --then-classes, the words half-way are the things of the sample
+    bag by their colours, or the first words by other names.
 
     Exit status: as `ovseg replay`.
     """

@@ -35,7 +35,7 @@ class Trace:
 
     Attributes:
         sent_s: when it was published, seconds from the start; NaN where it was not: a frame with its header
-            stamp was still on the way, so that the outputs could not have been told apart.
+            stamp was still on the way, so that the outputs could not be assigned.
         late_ms: from the moment at which it was due to that at which it was published.
         latency_ms: from publishing it to the arrival of its labels; NaN where none arrived.
         sent, answered: how many frames were sent, and how many of them were labelled.

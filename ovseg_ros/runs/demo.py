@@ -32,8 +32,10 @@ def demo(
 
     Without a path that of the sample bag, which is of the world that ovseg-tiny knows: with this model where
     none is given, and its colours half-way. For another recording, without words for half-way, the first ones
-    by other names.
+    by other names. Without speed or rate, frames are sent no faster than the node manages.
     """
+    if config.speed == 1.0 and not config.rate:
+        config = replace(config, avoid_drops=True)
     given = config.then_vocabulary or config.then_classes
     if path is None:
         path = share_directory() / SAMPLE_BAG

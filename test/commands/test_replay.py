@@ -208,7 +208,8 @@ class TestTheDemo:
             "vocabulary.classes": ("a", "b"),
         }
         assert selection.limit == 7
-        assert (config.speed, config.output, config.then_classes) == (2.0, str(tmp_path / "out"), ("c",))
+        assert (config.speed, config.avoid_drops) == (2.0, False)
+        assert (config.output, config.then_classes) == (str(tmp_path / "out"), ("c",))
         assert not config.then_synonyms
 
     def test_says_the_words_of_another_recording_differently(

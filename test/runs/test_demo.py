@@ -50,7 +50,7 @@ def run(
 ) -> ReplayOutcome:
     params = {"model.device": "cpu", **(params or {})}
     engine = from_values(EngineConfig, {"vocabulary.file": "", **params})
-    config = ReplayConfig(avoid_drops=True, calls=0, output=str(output), **options)
+    config = ReplayConfig(calls=0, output=str(output), **options)
     selection = SelectionConfig(limit=limit)
     return demo(path, engine, RecordingConfig(), TruthConfig(), selection, config, params, Silent())
 
