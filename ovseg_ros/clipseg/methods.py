@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from jaxtyping import Float
 from torch import Tensor
@@ -118,17 +118,16 @@ class Method:
         if self.rule is not None and any(getattr(self, field.name) != field.default for field in others):
             raise ModelError("a baseline's rule replaces the other settings: leave them at their defaults")
 
-    def with_settings(self, **settings: Any) -> "Method":
+    def with_settings(self, **settings: object) -> "Method":
         """The same method with some settings changed: ``METHODS["clipseg"].with_settings(deep=None)``."""
-        return replace(self, **settings)
+        return replace(self, **settings)  # type: ignore[arg-type]
 
     def tuned(self, numbers: Mapping[str, float]) -> "Method":
         """The same with other numbers of CERA and DSI, of those in `TUNABLE`, where it has them."""
-        parts: dict[str, Any] = {}
-        for part in ("coherence", "deep"):
+        parts = {part: getattr(self, part) for part in ("coherence", "deep") if getattr(self, part)}
+        for part, settings in parts.items():
             own = {name: value for name, value in numbers.items() if TUNABLE[name] == part}
-            if getattr(self, part) is not None:
-                parts[part] = replace(getattr(self, part), **own)
+            parts[part] = replace(settings, **own)
         return replace(self, **parts)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,9 @@ MAX_ENLARGEMENT = 4 / 3
 Patches between the camera's pixels cost time and show nothing new: on photographs of 320 x 213 pixels labels
 were best at a short side of 280, and at 336 worse than at 213.
 """
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
 
 KEPT_SIZES = 16
 """Sizes of images for which what was prepared is kept; cameras have few."""
@@ -129,7 +132,7 @@ def windowed_features(
     return (total / times).flatten(1, 2)
 
 
-def make_room(kept: dict[Any, Any]) -> None:
+def make_room(kept: dict[KeyT, ValueT]) -> None:
     """Drop the oldest entry of a cache by image size where it holds `KEPT_SIZES`; thread-safe."""
     if len(kept) >= KEPT_SIZES:
         kept.pop(next(iter(kept)), None)

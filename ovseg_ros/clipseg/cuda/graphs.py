@@ -7,7 +7,6 @@ have room for more prompts than are in use, so that new ones capture nothing ane
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -77,7 +76,7 @@ class CapturedPass:
         example: Tensor,
         classifier: Classifier,
         scale: float,
-        pool: Any,
+        pool: "torch.cuda._POOL_HANDLE",
     ) -> None:
         self._images = example.clone()
         self._prompts = PromptBuffer.room_for(classifier)
