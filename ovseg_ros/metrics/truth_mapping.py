@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -60,10 +61,15 @@ class TruthMapping:
 
     def truth_as_vocabulary(self, truth: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
         """Truth ids as the vocabulary's ids; 255 where no class claims them."""
+        return cv2.LUT(np.ascontiguousarray(truth), self.table).reshape(truth.shape)
+
+    @cached_property
+    def table(self) -> UInt8[np.ndarray, "256"]:
+        """The vocabulary's id of each truth id."""
         table = np.full(256, UNLABELLED_ID, np.uint8)
         for owner, ids in self.groups.items():
             table[list(ids)] = owner
-        return cv2.LUT(np.ascontiguousarray(truth), table).reshape(truth.shape)
+        return table
 
     def group_name(self, owner: int) -> str:
         """The truth's words for what a vocabulary id claims: "car", or "car + truck"."""
