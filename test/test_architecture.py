@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "node": {"recordings", "msg", "srv", *ENGINE},
     "bench": ENGINE,
     "runs": {"recordings", "graph", "report", "metrics", *ENGINE},
-    "commands": {"runs", "bench", "recordings", "graph", "report", "metrics", *ENGINE},
+    # The names of the node's parameters, to check a parameter file.
+    "commands": {"runs", "bench", "recordings", "graph", "report", "metrics", "node.settings", *ENGINE},
     "cli": {"commands", *BASE},
 }
 """What each room may import of the package: rooms, or single modules of a room."""

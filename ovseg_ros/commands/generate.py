@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,6 +16,7 @@ from typer.core import TyperCommand
 
 from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.config import ConfigError, Option, Value, from_values, options_of, read_params_file
+from ovseg_ros.node.settings import Settings
 from ovseg_ros.vocabulary.config import RESET_BY
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
@@ -190,6 +192,10 @@ def _merged(file: Path | None, given: Mapping[str, object]) -> dict[str, object]
     if "vocabulary.file" in given and "vocabulary.classes" in given:
         raise ConfigError("give either --classes or --vocabulary, not both")
     values = {} if file is None else read_params_file(file)
+    for name in values.keys() - options_of(Settings).keys() - {"use_sim_time"}:
+        near = get_close_matches(name, options_of(Settings), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{file} sets {name}, which is no parameter of the node{hint}")
     for name in RESET_BY.keys() & given.keys():
         for hidden in RESET_BY[name]:
             values.pop(hidden, None)

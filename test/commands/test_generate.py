@@ -114,6 +114,19 @@ def test_a_wrong_value_in_the_file_exits_with_2_and_names_it(run: Run, tmp_path:
     assert "method.short_side must be a whole number from 32 to 2048" in result.output
 
 
+def test_a_parameter_that_does_not_exist_is_named_with_the_nearest_that_does(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("segmenter: {ros__parameters: {method: {shortside: 300}}}", encoding="utf-8")
+
+    result = run("--params-file", file)
+
+    assert result.exit_code == 2
+    assert "method.shortside" in result.output
+    assert "did you mean method.short_side" in result.output
+
+
 def test_help_shows_defaults_ranges_and_units_and_no_type_for_flags(run: Run) -> None:
     text = run("--help").output
 
