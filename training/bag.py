@@ -21,7 +21,7 @@ import typer
 from ovseg_ros.commands import console
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     IMAGE,
@@ -29,8 +29,8 @@ from ovseg_ros.recordings.message_types import (
     image_message,
     make_header,
     message_types,
+    truth_info_cdr,
 )
-from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 from training.arrange import make_scene
 from training.catalogue import label_names

@@ -28,8 +28,11 @@ from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.graph.names import GraphNames
 from ovseg_ros.recordings.frame import Message
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, header_stamp
-from ovseg_ros.recordings.messages import read_vocabulary_message
+from ovseg_ros.recordings.messages import (
+    COMPRESSED_IMAGE,
+    header_stamp,
+    read_vocabulary_message,
+)
 from ovseg_ros.vocabulary import Vocabulary
 
 _OUTPUT_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)

@@ -13,7 +13,7 @@ import yaml
 from ovseg_ros.graph.client import GraphClient, ReplayError
 from ovseg_ros.graph.names import GraphNames
 from ovseg_ros.recordings.frame import TopicInfo
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
+from ovseg_ros.recordings.messages import COMPRESSED_IMAGE
 
 ATTACH_TIMEOUT = 60.0
 """Seconds in which a node to attach to must appear: it may just be starting."""

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from ovseg_ros.graph.client import GraphClient, NodeOutput, ReplayError
 from ovseg_ros.graph.pacing import Outgoing, Prefetch
-from ovseg_ros.recordings.message_types import with_header_stamp
+from ovseg_ros.recordings.messages import with_header_stamp
 
 CLOCK_PERIOD = 0.025
 """Seconds between two messages on /clock, the default of `ros2 bag play --clock`."""

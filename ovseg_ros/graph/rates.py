@@ -10,7 +10,7 @@ from ovseg_ros.graph.calls import ServiceProbe
 from ovseg_ros.graph.client import GraphClient, NodeOutput
 from ovseg_ros.graph.pacing import Outgoing
 from ovseg_ros.graph.player import Player, Trace
-from ovseg_ros.recordings.message_types import with_header_stamp
+from ovseg_ros.recordings.messages import with_header_stamp
 
 DROPPED = 0.05
 """A rate holds where a smaller share of the frames is dropped."""

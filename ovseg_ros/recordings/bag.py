@@ -13,7 +13,7 @@ import numpy as np
 from ovseg_ros.images.codec import decode_compressed, decode_image
 from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.label_map import LabelMap, decode_label_image
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,

@@ -23,7 +23,7 @@ from ovseg_ros.recordings.frame import (
     select,
 )
 from ovseg_ros.recordings.label_files import LabelFolder
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, compressed_message, message_types
+from ovseg_ros.recordings.messages import COMPRESSED_IMAGE, compressed_message, message_types
 
 COMPRESSED_TOPIC = "/camera/image/compressed"
 RAW_TOPIC = "/camera/image"

@@ -12,7 +12,7 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.headers import read_header
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.frame import Message, TopicInfo
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE, IMAGE
+from ovseg_ros.recordings.messages import COMPRESSED_IMAGE, IMAGE
 
 GAP_FACTOR = 5.0
 """A pause is a gap where it is longer than this many times the topic's median period."""

@@ -6,7 +6,7 @@ from typing import Any
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from ovseg_ros.recordings.message_types import message_types
+from ovseg_ros.recordings.messages import message_types
 from ovseg_ros.recordings.storage_file import BagError
 
 _NO_TIME = QosTime(0, 0)

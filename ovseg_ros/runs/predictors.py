@@ -15,8 +15,13 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.frame import Frame, Message
 from ovseg_ros.recordings.label_files import LabelFolder
-from ovseg_ros.recordings.message_types import IMAGE, SUMMARY, VOCABULARY
-from ovseg_ros.recordings.messages import prediction_messages, read_vocabulary_message
+from ovseg_ros.recordings.messages import (
+    IMAGE,
+    SUMMARY,
+    VOCABULARY,
+    prediction_messages,
+    read_vocabulary_message,
+)
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary, VocabularyBuilder

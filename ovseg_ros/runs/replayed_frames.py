@@ -13,8 +13,13 @@ from ovseg_ros.graph.player import Trace
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.frame import Frame, Message, Source
-from ovseg_ros.recordings.message_types import IMAGE, SUMMARY
-from ovseg_ros.recordings.messages import CONFIDENCE_TOPIC, LABELS_TOPIC, SUMMARY_TOPIC
+from ovseg_ros.recordings.messages import (
+    CONFIDENCE_TOPIC,
+    IMAGE,
+    LABELS_TOPIC,
+    SUMMARY,
+    SUMMARY_TOPIC,
+)
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.prediction import Prediction

@@ -10,23 +10,21 @@ from ovseg_ros.images.drawing import overlay, with_legend
 from ovseg_ros.images.video import VideoWriter
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.frame import Frame
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
+    CONFIDENCE_TOPIC,
     IMAGE,
     LABEL_INFO,
-    SUMMARY,
-    VOCABULARY,
-    compressed_message,
-    image_message,
-    message_types,
-)
-from ovseg_ros.recordings.messages import (
-    CONFIDENCE_TOPIC,
     LABEL_INFO_TOPIC,
     LABELS_TOPIC,
     OVERLAY_TOPIC,
+    SUMMARY,
     SUMMARY_TOPIC,
+    VOCABULARY,
     VOCABULARY_TOPIC,
+    compressed_message,
+    image_message,
+    message_types,
     truth_info_cdr,
     vocabulary_messages,
 )

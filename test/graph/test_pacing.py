@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ovseg_ros.graph.pacing import Pace, Prefetch, paced, passes
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Message
-from ovseg_ros.recordings.message_types import IMAGE
+from ovseg_ros.recordings.messages import IMAGE
 
 MS = 1_000_000
 TIMEOUT = 20.0

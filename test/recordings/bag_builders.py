@@ -7,7 +7,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ovseg_ros.recordings.message_types import IMAGE, image_message, message_types
+from ovseg_ros.recordings.messages import IMAGE, image_message, message_types
 
 SECOND = 1_000_000_000
 TOPIC = "/cam/image"

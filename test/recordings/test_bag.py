@@ -11,7 +11,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from ovseg_ros.recordings.bag import Bag, BagError
 from ovseg_ros.recordings.frame import Message, TopicInfo
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     IMAGE,
     LABEL_INFO,
     SUMMARY,
@@ -19,9 +19,9 @@ from ovseg_ros.recordings.message_types import (
     image_message,
     make_header,
     message_types,
+    truth_info_cdr,
     with_header_stamp,
 )
-from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000

@@ -13,7 +13,7 @@ from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.frame import Frame, Message, TopicInfo
 from ovseg_ros.recordings.label_map import LabelMap
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     CAMERA_INFO,
     IMAGE,
     header_stamp,

@@ -9,15 +9,15 @@ import pytest
 
 from ovseg_ros.recordings.bag import BagError
 from ovseg_ros.recordings.info import inspect_bag
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
     image_message,
     make_header,
     message_types,
+    truth_info_cdr,
 )
-from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000

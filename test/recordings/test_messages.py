@@ -8,19 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     LABEL_INFO,
     SUMMARY,
-    VOCABULARY,
-    make_header,
-    make_message,
-    message_types,
-)
-from ovseg_ros.recordings.messages import (
     SUMMARY_TOPIC,
+    VOCABULARY,
     VOCABULARY_TOPIC,
     label_info_message,
     label_names,
+    make_header,
+    make_message,
+    message_types,
     prediction_messages,
     read_vocabulary_message,
     summary_message,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.message_types import IMAGE, image_message, message_types
+from ovseg_ros.recordings.messages import IMAGE, image_message, message_types
 
 rosbag2_py = pytest.importorskip("rosbag2_py", reason="rosbag2_py comes with a ROS 2 installation")
 

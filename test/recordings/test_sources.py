@@ -19,14 +19,14 @@ from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, read_image
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Source, SourceError, expected_count, select
 from ovseg_ros.recordings.label_files import LabelWriter
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
     image_message,
     message_types,
+    truth_info_cdr,
 )
-from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.sources import find_sources, open_source, require_truth
 from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.vocabulary import VocabularyBuilder

@@ -9,8 +9,13 @@ from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
-from ovseg_ros.recordings.messages import CONFIDENCE_TOPIC, LABELS_TOPIC, SUMMARY_TOPIC, VOCABULARY_TOPIC
+from ovseg_ros.recordings.messages import (
+    COMPRESSED_IMAGE,
+    CONFIDENCE_TOPIC,
+    LABELS_TOPIC,
+    SUMMARY_TOPIC,
+    VOCABULARY_TOPIC,
+)
 from ovseg_ros.recordings.writer import BagWriter
 from ovseg_ros.runs.loop import score_frames
 from ovseg_ros.runs.predictors import RecordedLabelsError, TopicPredictor

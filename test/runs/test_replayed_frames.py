@@ -10,8 +10,10 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from ovseg_ros.graph.client import NodeOutput, ReplayError
 from ovseg_ros.graph.player import Trace
 from ovseg_ros.recordings.frame import Frame, Message
-from ovseg_ros.recordings.message_types import IMAGE
-from ovseg_ros.recordings.messages import prediction_messages
+from ovseg_ros.recordings.messages import (
+    IMAGE,
+    prediction_messages,
+)
 from ovseg_ros.runs.replayed_frames import PredictionLog
 from ovseg_ros.vocabulary import Vocabulary
 

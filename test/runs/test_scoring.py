@@ -14,8 +14,8 @@ from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.frame import Frame
-from ovseg_ros.recordings.message_types import COMPRESSED_IMAGE
 from ovseg_ros.recordings.messages import (
+    COMPRESSED_IMAGE,
     CONFIDENCE_TOPIC,
     LABEL_INFO_TOPIC,
     LABELS_TOPIC,

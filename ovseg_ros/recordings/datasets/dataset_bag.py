@@ -8,14 +8,14 @@ from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.file_sources import COMPRESSED_TOPIC, FIRST_STAMP_NS, RAW_TOPIC
-from ovseg_ros.recordings.message_types import (
+from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
     compressed_message,
     image_message,
+    truth_info_cdr,
 )
-from ovseg_ros.recordings.messages import truth_info_cdr
 from ovseg_ros.recordings.writer import BagWriter
 
 

@@ -10,7 +10,7 @@ import pytest
 from rosbags.typesys import Stores, get_typestore
 
 from ovseg_ros.recordings.bag import Bag, BagError
-from ovseg_ros.recordings.message_types import IMAGE, image_message, message_types
+from ovseg_ros.recordings.messages import IMAGE, image_message, message_types
 from ovseg_ros.recordings.salvage.mcap import SalvagedMcap
 
 MAGIC = b"\x89MCAP0\r\n"
