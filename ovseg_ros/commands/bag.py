@@ -57,8 +57,8 @@ def make(
         summary = make_bag(
             folder,
             output,
-            layout=layout,
-            split=split,
+            layout=layout or "",
+            split=split or "",
             rate=rate,
             limit=limit,
             compressed=compressed,

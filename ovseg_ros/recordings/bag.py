@@ -3,7 +3,8 @@
 Reads rosbag2 (sqlite3 and mcap, a folder or a storage file of it) and ROS 1 bags.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,11 +106,10 @@ class Bag:
     def topics(self) -> list[TopicInfo]:
         """Every topic, by name."""
         seconds = (self.end_ns - self.start_ns) / 1e9
-        counts: dict[tuple[str, str], int] = {}
+        counts: Counter[tuple[str, str]] = Counter()
         for file in self._files:
             for channel in file.channels:
-                key = (channel.topic, channel.type)
-                counts[key] = counts.get(key, 0) + channel.count
+                counts[channel.name, channel.type] += channel.count
         return [
             TopicInfo(name, kind, count, (count - 1) / seconds if count > 1 and seconds > 0 else None)
             for (name, kind), count in sorted(counts.items())
@@ -206,14 +206,9 @@ class Bag:
     def read(self, message: Message) -> Any:
         """The message's fields as a rosbags object. Raises BagError on damaged data or an unknown type."""
         try:
-            return message_types().deserialize_cdr(message.data, message.type)
-        except KeyError as error:
-            raise BagError(f"{message.topic}: the message type {message.type} is not known here") from error
-        # rosbags lets through whatever its generated code meets in damaged bytes.
-        except Exception as error:
-            raise BagError(
-                f"{message.topic}: the {len(message.data)} bytes of a message are no {message.type}: {error}"
-            ) from error
+            return _convert(message_types().deserialize_cdr, message.data, message.type)
+        except BagError as error:
+            raise BagError(f"{message.topic}: {error}") from error
 
     def decode_image(self, message: Message) -> np.ndarray:
         """RGB uint8 [H, W, 3] of an Image or CompressedImage message. Raises ImageError, BagError."""
@@ -269,20 +264,22 @@ class Bag:
                 self._messages_compressed = True
                 data = decompress(data, "zstd")
             if raw.encoding == "ros1":
-                data = self._from_ros1(raw)
+                data = bytes(_convert(message_types().ros1_to_cdr, raw.data, raw.type))
             stamp_ns = header_stamp(data) if has_header(raw.type) else 0
         except ValueError as error:
             raise BagError(str(error)) from error
         return Message(raw.topic, raw.type, raw.log_ns, data, stamp_ns or raw.log_ns)
 
-    def _from_ros1(self, raw: RawMessage) -> bytes:
-        try:
-            return bytes(message_types().ros1_to_cdr(raw.data, raw.type))
-        except KeyError as error:
-            raise BagError(f"the message type {raw.type} is not known here") from error
-        # rosbags lets through whatever its generated code meets in damaged bytes.
-        except Exception as error:
-            raise BagError(f"its {len(raw.data)} bytes are no {raw.type}: {error}") from error
+
+def _convert(convert: Callable[[bytes, str], Any], data: bytes, kind: str) -> Any:
+    """What rosbags makes of a message's bytes. Raises BagError on damaged data or an unknown type."""
+    try:
+        return convert(data, kind)
+    except KeyError as error:
+        raise BagError(f"the message type {kind} is not known here") from error
+    # rosbags lets through whatever its generated code meets in damaged bytes.
+    except Exception as error:
+        raise BagError(f"the {len(data)} bytes of a message are no {kind}: {error}") from error
 
 
 def _parent(topic: str) -> str:

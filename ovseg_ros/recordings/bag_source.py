@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag, BagError
+from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.frame import Frame, Message, SourceKind, TopicInfo, expected_count, select
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.messages import CAMERA_INFO, header_stamp, with_header_stamp
+from ovseg_ros.recordings.storage_file import BagError
 
 LOOK_AHEAD_NS = 1_000_000_000
 """What belongs to an image is looked for in this time of recording before and after it."""

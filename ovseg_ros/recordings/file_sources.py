@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -34,27 +36,51 @@ VIDEO_RATE = 25.0
 
 _EXIF = b"Exif\0\0"
 
-SelfT = TypeVar("SelfT", bound="_FileSource")
+SelfT = TypeVar("SelfT", bound="FileSource")
+
+_Encoded = tuple[str, np.ndarray]
+"""The format of an encoded image and its bytes, uint8 [N], as a CompressedImage holds them."""
 
 
-class _FileSource:
-    """What the sources of files share: the topic and the stamps that their images would have in a bag.
+@dataclass(frozen=True)
+class _Picture:
+    """One image of a source: how it is decoded, encoded for a message, and how its ground truth is read."""
 
-    `labels` is a folder with ground truth whose files end in these stamps.
+    name: str
+    image: Callable[[], np.ndarray]
+    encoded: Callable[[], _Encoded]
+    truth: Callable[[], np.ndarray] | None = None
+
+
+class FileSource:
+    """Images from files, with the topic and the stamps that they would have in a bag.
+
+    `labels` is a folder with ground truth whose files end in these stamps; it takes precedence over the
+    pictures' own truth, which `truth_names` names.
     """
 
-    kind: SourceKind
     topic: TopicInfo
 
-    def __init__(self, path: Path, labels: LabelFolder | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: SourceKind,
+        pictures: Sequence[_Picture],
+        labels: LabelFolder | None = None,
+        name: str = "",
+        truth_names: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         self.path = path
+        self.kind = kind
         self.name = name or path.resolve().name
-        self.truth_names: Mapping[int, str] = {} if labels is None else labels.names
+        self.truth_names = truth_names if labels is None else labels.names
         self.truth_missing = (
             f"{path} has no ground truth; expected a data set with labels/ and classes.txt or in another "
             "layout of `ovseg bag make`, or --labels-folder"
         )
+        self._pictures = pictures
         self._labels = labels
+        self._set_topic(len(pictures), DEFAULT_RATE)
 
     def __enter__(self: SelfT) -> SelfT:
         return self
@@ -68,15 +94,13 @@ class _FileSource:
         return []
 
     def expected(self, selection: SelectionConfig) -> int:
-        """How many frames `frames` gives; videos do not always tell the truth."""
+        """How many frames `frames` gives; videos do not always say how many they hold."""
         return expected_count(selection, self.topic.count, self.topic.count / self._rate)
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in their order."""
-        return map(self._at, select(range(self.topic.count), selection, self._seconds))
-
-    def _at(self, number: int) -> Frame:
-        raise NotImplementedError
+        for number in select(range(self.topic.count), selection, self._seconds):
+            yield self._frame(number, self._pictures[number])
 
     def _set_topic(self, count: int, rate: float) -> None:
         self._rate = rate
@@ -85,68 +109,46 @@ class _FileSource:
     def _seconds(self, number: int) -> float:
         return number / self._rate
 
-    def _frame(
-        self,
-        number: int,
-        name: str,
-        image: Callable[[], np.ndarray],
-        encoded: Callable[[], tuple[str, np.ndarray]],
-        truth: Callable[[], np.ndarray] | None = None,
-    ) -> Frame:
-        """A frame; `encoded` gives the format and the data of its message."""
+    def _frame(self, number: int, picture: _Picture) -> Frame:
         stamp_ns = FIRST_STAMP_NS + round(number * 1e9 / self._rate)
-        if self._labels is not None:
-            truth = self._labels.reader(stamp_ns)
+        truth = picture.truth if self._labels is None else self._labels.reader(stamp_ns)
 
         def message() -> Message:
-            content = compressed_message(*encoded(), stamp_ns)
+            content = compressed_message(*picture.encoded(), stamp_ns)
             cdr = bytes(message_types().serialize_cdr(content, COMPRESSED_IMAGE))
             return Message(COMPRESSED_TOPIC, COMPRESSED_IMAGE, stamp_ns, cdr, stamp_ns)
 
-        return Frame(number, name, self._seconds(number), stamp_ns, stamp_ns, image, truth, message)
+        seconds = self._seconds(number)
+        return Frame(number, picture.name, seconds, stamp_ns, stamp_ns, picture.image, truth, message)
 
 
-class DatasetSource(_FileSource):
+def dataset_source(dataset: Dataset, labels: LabelFolder | None = None) -> FileSource:
     """A data set folder, its images in order; `labels` is other ground truth than its own."""
-
-    kind: SourceKind = "dataset"
-
-    def __init__(self, dataset: Dataset, labels: LabelFolder | None = None, name: str = "") -> None:
-        super().__init__(dataset.folder, labels, name)
-        if labels is None:
-            self.truth_names = dataset.label_names
-        self._dataset = dataset
-        self._set_topic(len(dataset.items), DEFAULT_RATE)
-
-    def _at(self, number: int) -> Frame:
-        dataset, item = self._dataset, self._dataset.items[number]
-        labels = item.labels if dataset.classes else None
-        truth = None if labels is None else partial(dataset.labels.read, labels)
-        image, encoded = partial(dataset.read_image, item), partial(dataset.encoded, item)
-        return self._frame(number, item.name, image, encoded, truth)
+    pictures = [
+        _Picture(
+            item.name,
+            partial(dataset.read_image, item),
+            partial(dataset.encoded, item),
+            None if item.labels is None else partial(dataset.read_label_file, item.labels),
+        )
+        for item in dataset.items
+    ]
+    return FileSource(dataset.folder, "dataset", pictures, labels, truth_names=dataset.label_names)
 
 
-class ImagesSource(_FileSource):
+def images_source(
+    path: Path, files: Sequence[Path], labels: LabelFolder | None = None, name: str = ""
+) -> FileSource:
     """Image files in their order; `path` is their folder, or the one file."""
-
-    kind: SourceKind = "images"
-
-    def __init__(
-        self, path: Path, files: Sequence[Path], labels: LabelFolder | None = None, name: str = ""
-    ) -> None:
-        super().__init__(path, labels, name)
-        self._files = files
-        self._set_topic(len(files), DEFAULT_RATE)
-
-    def _at(self, number: int) -> Frame:
-        file = self._files[number]
-        return self._frame(number, file.stem, partial(read_image, file), partial(_file_content, file))
+    pictures = [_Picture(f.stem, partial(read_image, f), partial(_file_content, f)) for f in files]
+    return FileSource(path, "images", pictures, labels, name)
 
 
-class VideoSource(_FileSource):
+class VideoSource(FileSource):
     """A video file, as OpenCV's FFmpeg reads it."""
 
-    kind: SourceKind = "video"
+    def __init__(self, path: Path, labels: LabelFolder | None = None, name: str = "") -> None:
+        super().__init__(path, "video", (), labels, name)
 
     def __enter__(self) -> "VideoSource":
         with self._open() as capture:
@@ -159,9 +161,9 @@ class VideoSource(_FileSource):
         """The selected frames in their order. Raises SourceError where the video holds none."""
         with self._open() as capture:
             for number in select(self._grab_all(capture), selection, self._seconds):
-                intact, picture = capture.retrieve()
-                image = partial(self._image, number, picture if intact else None)
-                yield self._frame(number, "", image, partial(_as_png, image))
+                intact, pixels = capture.retrieve()
+                image = partial(self._image, number, pixels if intact else None)
+                yield self._frame(number, _Picture("", image, partial(_as_png, image)))
 
     @contextmanager
     def _open(self) -> Iterator[cv2.VideoCapture]:
@@ -184,10 +186,10 @@ class VideoSource(_FileSource):
         if not number:
             raise SourceError(f"{self.path}: no frame of this video can be decoded; it is damaged or empty")
 
-    def _image(self, number: int, picture: Any) -> np.ndarray:
-        if picture is None:
+    def _image(self, number: int, pixels: np.ndarray | None) -> np.ndarray:
+        if pixels is None:
             raise SourceError(f"{self.path}: frame {number} cannot be decoded")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -210,7 +212,7 @@ def read_image(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _file_content(path: Path) -> tuple[str, np.ndarray]:
+def _file_content(path: Path) -> _Encoded:
     """The file's own bytes where a CompressedImage can hold them, else the image as PNG.
 
     The node's decoder does not turn an image as its EXIF says (camera_info would not fit); such a file is
@@ -221,13 +223,9 @@ def _file_content(path: Path) -> tuple[str, np.ndarray]:
         data = np.fromfile(path, np.uint8)
         if _EXIF not in data.tobytes():
             return kind, data
-    return "png", _png(read_image(path))
+    return _as_png(partial(read_image, path))
 
 
-def _as_png(image: Callable[[], np.ndarray]) -> tuple[str, np.ndarray]:
-    return "png", _png(image())
-
-
-def _png(image: np.ndarray) -> np.ndarray:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].reshape(-1)
+def _as_png(image: Callable[[], np.ndarray]) -> _Encoded:
+    bgr = cv2.cvtColor(image(), cv2.COLOR_RGB2BGR)
+    return "png", cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].reshape(-1)

@@ -26,12 +26,13 @@ class SourceError(OvsegError):
 
 @dataclass(frozen=True)
 class TopicInfo:
-    """One topic of a bag; `rate` in messages per second over the whole bag, None for fewer than two."""
+    """One topic of a bag or of a file of it; `type` in ROS 2's form, as `sensor_msgs/msg/Image`; `rate` in
+    messages per second over the whole bag, None for fewer than two."""
 
     name: str
     type: str
     count: int
-    rate: float | None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from natsort import natsorted, ns
 from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.layouts import open_dataset, recognise
-from ovseg_ros.recordings.file_sources import DatasetSource, ImagesSource, VideoSource
+from ovseg_ros.recordings.file_sources import VideoSource, dataset_source, images_source
 from ovseg_ros.recordings.frame import Source, SourceError, select
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
@@ -47,15 +47,15 @@ def open_source(
         if path.suffix.lower() in VIDEO_SUFFIXES:
             return VideoSource(path, labels)
         if path.suffix.lower() in IMAGE_SUFFIXES:
-            return ImagesSource(path, [path], labels)
+            return images_source(path, [path], labels)
         raise _unknown(path)
     if not (recording.layout or recording.split or recognise(path)):
         files = [p for p in path.iterdir() if _is_visible(p) and p.suffix.lower() in IMAGE_SUFFIXES]
         if files:
-            return ImagesSource(path, natsorted(files, key=lambda p: p.name, alg=ns.IGNORECASE), labels)
+            return images_source(path, natsorted(files, key=lambda p: p.name, alg=ns.IGNORECASE), labels)
         if any(path.glob("*/metadata.yaml")) or any(path.glob("*.zstd")):
             return bag  # which says what is wrong with it
-    return DatasetSource(open_dataset(path, recording.layout or None, recording.split or None), labels)
+    return dataset_source(open_dataset(path, recording.layout, recording.split), labels)
 
 
 def require_truth(source: Source) -> None:
@@ -95,7 +95,7 @@ def find_sources(
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             sequences.append(VideoSource(path, name=name))
         else:
-            images.append(ImagesSource(path, [path], name=name))
+            images.append(images_source(path, [path], name=name))
     every_image = SelectionConfig(every=selection.every, limit=selection.limit)
     return [*select(images, every_image, lambda source: 0.0), *sequences]
 
@@ -129,7 +129,7 @@ def _expand(given: Path, output: Path, recording: RecordingConfig) -> list[tuple
         raise SourceError(f"{given} is both input and output, expected a folder of its own for the output")
     named = bool(recording.layout or recording.split)
     if named or recognise(given):
-        dataset = open_dataset(given, recording.layout or None, recording.split or None)
+        dataset = open_dataset(given, recording.layout, recording.split)
         # A data set further down may not be all that the folder holds.
         if dataset.classes and (named or dataset.folder == given):
             return [(item.image, item.image.relative_to(given).with_suffix("")) for item in dataset.items]

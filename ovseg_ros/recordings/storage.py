@@ -12,11 +12,12 @@ from natsort import natsorted
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
+from ovseg_ros.recordings.frame import TopicInfo
 from ovseg_ros.recordings.salvage import mcap, ros1
 from ovseg_ros.recordings.salvage.mcap import SalvagedMcap
 from ovseg_ros.recordings.salvage.ros1 import SalvagedRos1
 from ovseg_ros.recordings.salvage.sqlite import SalvagedSqlite
-from ovseg_ros.recordings.storage_file import BagError, Channel, RawMessage, StorageFile, ros2_type
+from ovseg_ros.recordings.storage_file import BagError, RawMessage, StorageFile, ros2_type
 
 SUFFIXES = (".mcap", ".db3", ".bag")
 
@@ -58,7 +59,7 @@ class IntactFile:
                     raise ValueError("it has chunks without a message index")
             self._types = {c.msgtype: ros2_type(c.msgtype) for c in self._reader.connections}
             self.channels = [
-                Channel(c.topic, self._types[c.msgtype], c.msgcount) for c in self._reader.connections
+                TopicInfo(c.topic, self._types[c.msgtype], c.msgcount) for c in self._reader.connections
             ]
             filled = self._reader.message_count > 0
             self.start_ns: int | None = self._reader.start_time if filled else None
@@ -194,7 +195,8 @@ def _listed(path: Path, files: list[Path], warn: Callable[[str], None]) -> list[
 
 def _metadata(path: Path) -> dict[str, Any]:
     content = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))
-    return content["rosbag2_bagfile_information"]
+    metadata: dict[str, Any] = content["rosbag2_bagfile_information"]
+    return metadata
 
 
 def _kind(path: Path) -> str:

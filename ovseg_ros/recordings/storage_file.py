@@ -4,13 +4,13 @@ import bz2
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import lz4.frame
 
 from ovseg_ros.errors import OvsegError
+from ovseg_ros.recordings.frame import TopicInfo
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -31,15 +31,6 @@ class BagError(OvsegError):
     """A bag that cannot be read or written as asked."""
 
 
-@dataclass(frozen=True)
-class Channel:
-    """A topic as one storage file has it; `type` in ROS 2's form, as `sensor_msgs/msg/Image`."""
-
-    topic: str
-    type: str
-    count: int
-
-
 class RawMessage(NamedTuple):
     """A message as it is in the file: `data` in the encoding `cdr` or `ros1`."""
 
@@ -58,7 +49,7 @@ class StorageFile(Protocol):
     path: Path
     storage: str
     compression: str
-    channels: list[Channel]
+    channels: list[TopicInfo]
     start_ns: int | None
     end_ns: int | None
     losses: list[str]
@@ -74,7 +65,7 @@ class StorageFile(Protocol):
 
 def count_messages(
     topics: Mapping[int, tuple[str, str]], found: Iterable[tuple[int, int]]
-) -> tuple[list[Channel], int | None, int | None]:
+) -> tuple[list[TopicInfo], int | None, int | None]:
     """Topics (names and types by number) with their counts, and the first and the last time, of the numbers
     and times of all messages. `topics` may grow while these are found."""
     counts: Counter[int] = Counter()
@@ -83,7 +74,7 @@ def count_messages(
         counts[number] += 1
         start_ns = log_ns if start_ns is None else min(log_ns, start_ns)
         end_ns = log_ns if end_ns is None else max(log_ns, end_ns)
-    channels = [Channel(topic, kind, counts[number]) for number, (topic, kind) in topics.items()]
+    channels = [TopicInfo(topic, kind, counts[number]) for number, (topic, kind) in topics.items()]
     return channels, start_ns, end_ns
 
 

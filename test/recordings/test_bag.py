@@ -9,7 +9,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ovseg_ros.recordings.bag import Bag, BagError
+from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.messages import (
     IMAGE,
@@ -22,6 +22,7 @@ from ovseg_ros.recordings.messages import (
     truth_info_cdr,
     with_header_stamp,
 )
+from ovseg_ros.recordings.storage_file import BagError
 from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag, BagError
+from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.bag_source import BagSource
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.frame import Frame, Message, TopicInfo
@@ -21,6 +21,7 @@ from ovseg_ros.recordings.messages import (
     make_header,
     message_types,
 )
+from ovseg_ros.recordings.storage_file import BagError
 from ovseg_ros.recordings.writer import BagWriter
 
 from .bag_builders import SECOND

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.recordings.bag import BagError
 from ovseg_ros.recordings.info import inspect_bag
 from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
@@ -18,6 +17,7 @@ from ovseg_ros.recordings.messages import (
     message_types,
     truth_info_cdr,
 )
+from ovseg_ros.recordings.storage_file import BagError
 from ovseg_ros.recordings.writer import BagWriter
 
 SECOND = 1_000_000_000

@@ -14,8 +14,8 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import decode_compressed
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
+from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
-from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, read_image
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Source, SourceError, expected_count, select
 from ovseg_ros.recordings.label_files import LabelWriter

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
-from ovseg_ros.recordings.bag import Bag, BagError
+from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.storage_file import BagError
 
 from .bag_builders import SECOND, TOPIC, noise, storage_file, write_ros1, write_rosbag2
 

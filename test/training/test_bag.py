@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag, BagError
+from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
+from ovseg_ros.recordings.storage_file import BagError
 from training.arrange import make_scene
 from training.bag import (
     CAMERA_INFO_TOPIC,

@@ -1,22 +1,36 @@
-"""What a data set folder and a layout of such folders is, and what the layouts have in common."""
+"""Data set folders: their images, their label files as ids, and what a layout of such folders is.
 
-from collections.abc import Callable, Iterable, Sequence
+In label images class n of a data set, counted from 0, has the id n + 1; void is 255.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import yaml
 from natsort import natsorted
+from PIL import Image
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import decode_compressed
-from ovseg_ros.recordings.datasets.labels import DatasetError, IndexLabels, LabelReader, class_table
 from ovseg_ros.vocabulary import UNLABELLED_ID
 
 IMAGE_FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 """The suffixes of image files, and their format in a CompressedImage."""
 
 _USUAL_SPLITS = ("val", "validation", "val2017", "test")
+_UNKNOWN = 256
+
+LabelReader = Callable[[Path], np.ndarray]
+"""Reads a label file as ids uint8 [H, W]. Raises DatasetError."""
+
+
+class DatasetError(OvsegError):
+    """A dataset folder that is not laid out as expected."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ class Item:
 class Dataset:
     """The images of a data set folder (of one split of it, where it has splits) in order.
 
-    Class n of `classes`, counted from 0, has the id n + 1 in label images; 255 is void.
+    Only a data set with `classes` has label files; `read_label_file` reads them.
     """
 
     folder: Path
@@ -40,7 +54,7 @@ class Dataset:
     split: str | None
     classes: tuple[str, ...]
     items: tuple[Item, ...]
-    labels: LabelReader
+    read_label_file: LabelReader
 
     @property
     def label_names(self) -> dict[int, str]:
@@ -64,7 +78,7 @@ class Dataset:
 
     def read_labels(self, item: Item) -> np.ndarray | None:
         """Ids uint8 [H, W]; None where the image has no labels. Raises DatasetError."""
-        return None if item.labels is None or not self.classes else self.labels.read(item.labels)
+        return None if item.labels is None else self.read_label_file(item.labels)
 
 
 Contents = tuple[Sequence[Item], Sequence[str], LabelReader]
@@ -98,11 +112,11 @@ class Layout:
         return found[0] if found else None
 
 
-def choose_split(layout: Layout, root: Path, split: str | None) -> str | None:
+def choose_split(layout: Layout, root: Path, split: str) -> str | None:
     """The split of a dataset to read: the named one (`val` means `validation` and `val2017` too), else that
     for validation, else the first. Raises DatasetError where there is none of that name."""
     splits = layout.splits(root)
-    if split is None:
+    if not split:
         return next((name for name in _USUAL_SPLITS if name in splits), splits[0] if splits else None)
     matching = [name for name in splits if name == split] or [n for n in splits if n.startswith(split)]
     if len(matching) != 1:
@@ -119,10 +133,11 @@ def images_in(folder: Path) -> list[Path]:
     return natsorted(images, key=lambda path: path.name)
 
 
-def indexed(table: str, *, void: Iterable[int] = (UNLABELLED_ID,)) -> tuple[list[str], IndexLabels]:
-    """The classes of a shipped table, and the reader of label files with its values."""
+def indexed(table: str, *, void: Iterable[int] = (UNLABELLED_ID,)) -> tuple[list[str], LabelReader]:
+    """The classes of a shipped table `value: class`, and the reader of label files with its values."""
     classes = class_table(table)
-    return list(classes.values()), IndexLabels(list(classes), frozenset(void) - set(classes))
+    reader = partial(read_index_labels, values=list(classes), void=set(void) - set(classes))
+    return list(classes.values()), reader
 
 
 def paired(images: Iterable[Path], folder: Path, ending: str = ".png") -> list[Item]:
@@ -134,3 +149,78 @@ def paired(images: Iterable[Path], folder: Path, ending: str = ".png") -> list[I
 def subfolders(folder: Path) -> list[str]:
     """The names of the folders in a folder, in natural order; none where it does not exist."""
     return natsorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def class_table(name: str) -> dict[Any, Any]:
+    """A shipped table in the order of the classes: `value: class`, or `class: colour` (RGB)."""
+    file = Path(__file__).parent / "classes" / f"{name}.yaml"
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def read_index_labels(
+    path: Path, values: Sequence[int], void: Collection[int] = (UNLABELLED_ID,)
+) -> np.ndarray:
+    """Ids uint8 [H, W] of a single-channel 8-bit file, grey or palette, whose values stand for classes.
+
+    `values` holds the value of class 0, 1, 2 and so on; `void` the values that are of no class. Raises
+    DatasetError, for every other value too.
+    """
+    picture = _open(path)
+    if picture.mode not in ("L", "P"):
+        raise DatasetError(
+            f"{path} has pixels of kind {picture.mode}; expected one 8-bit channel (grey or palette)"
+        )
+    table = np.full(256, _UNKNOWN, np.uint16)
+    table[list(void)] = UNLABELLED_ID
+    table[list(values)] = np.arange(1, len(values) + 1)
+    pixels = np.array(picture, np.uint8)
+    ids = table[pixels]
+    if (unknown := ids == _UNKNOWN).any():
+        raise DatasetError(
+            f"{path} has the value {int(pixels[unknown][0])}, which is of no class; the "
+            f"{len(values)} classes have {_ranges(values)}, void has {_ranges(void)}"
+        )
+    return ids.astype(np.uint8)
+
+
+def read_color_labels(
+    path: Path, colors: Sequence[Sequence[int]], void: Sequence[int] = (0, 0, 0)
+) -> np.ndarray:
+    """Ids uint8 [H, W] of an RGB file whose colours stand for classes: `colors` of class 0, 1, 2 and so on,
+    `void` for none. Raises DatasetError, for every other colour too."""
+    pixels = np.array(_open(path).convert("RGB"))
+    ids_of = {int(_codes(color)): number for number, color in enumerate(colors, start=1)}
+    ids_of[int(_codes(void))] = UNLABELLED_ID
+    known, ids = (np.array(column) for column in zip(*sorted(ids_of.items()), strict=True))
+    found = _codes(pixels)
+    places = np.minimum(np.searchsorted(known, found), len(known) - 1)
+    if (unknown := known[places] != found).any():
+        color = ", ".join(map(str, pixels[unknown][0]))
+        raise DatasetError(f"{path} has the colour ({color}), which is of none of its classes")
+    return ids[places].astype(np.uint8)
+
+
+def _codes(colors: np.ndarray | Sequence[int]) -> np.ndarray:
+    """Each colour of [..., 3] as one number, int64 [...]."""
+    codes: np.ndarray = np.asarray(colors, np.int64) @ np.array([65536, 256, 1])
+    return codes
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as an image: {error}") from error
+
+
+def _ranges(values: Collection[int]) -> str:
+    """Numbers as ranges: 0 to 10, 255."""
+    ranges: list[list[int]] = []
+    for value in sorted(values):
+        if ranges and value == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [value]
+        else:
+            ranges.append([value])
+    return ", ".join(" to ".join(map(str, part)) for part in ranges)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
-from ovseg_ros.recordings.datasets.labels import DatasetError
+from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.file_sources import COMPRESSED_TOPIC, FIRST_STAMP_NS, RAW_TOPIC
 from ovseg_ros.recordings.messages import (
@@ -36,8 +36,8 @@ def make_bag(
     folder: Path | str,
     output: Path | str,
     *,
-    layout: str | None = None,
-    split: str | None = None,
+    layout: str = "",
+    split: str = "",
     rate: float = 10.0,
     limit: int | None = None,
     compressed: bool = True,

@@ -3,6 +3,7 @@
 Folders and files are named as the datasets' own archives have them, or as their usual converters write them.
 """
 
+from functools import partial
 from pathlib import Path
 
 from natsort import natsorted
@@ -10,20 +11,17 @@ from natsort import natsorted
 from ovseg_ros.recordings.datasets.dataset import (
     Contents,
     Dataset,
+    DatasetError,
     Item,
     Layout,
     choose_split,
+    class_table,
     images_in,
     indexed,
     paired,
+    read_color_labels,
+    read_index_labels,
     subfolders,
-)
-from ovseg_ros.recordings.datasets.labels import (
-    ColorLabels,
-    DatasetError,
-    IndexLabels,
-    class_table,
-    color_table,
 )
 from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
 
@@ -33,7 +31,7 @@ from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
 def _load_folders(root: Path, split: str | None) -> Contents:
     items = paired(images_in(root / "images"), root / "labels")
     classes = _read_classes(root)
-    return items, classes, IndexLabels(range(len(classes)))
+    return items, classes, partial(read_index_labels, values=range(len(classes)))
 
 
 def _read_classes(folder: Path) -> list[str]:
@@ -119,7 +117,7 @@ def _load_cityscapes(root: Path, split: str | None) -> Contents:
     classes, reader = indexed("cityscapes", void=(*range(34), UNLABELLED_ID))
     labels = by_id
     if not any(path.is_file() for path in by_id):
-        labels, reader = by_train_id, IndexLabels(range(len(classes)))
+        labels, reader = by_train_id, partial(read_index_labels, values=range(len(classes)))
     items = [
         Item(image.stem.removesuffix(_IMAGE_END), image, path if path.is_file() else None)
         for image, path in zip(images, labels, strict=True)
@@ -154,9 +152,9 @@ def _load_coco(root: Path, split: str | None) -> Contents:
     labels = (_coco_labels(root) or root) / str(split)
     classes = class_table("coco_stuff")
     unused = set(range(182)) - set(classes)
-    if any(True for _ in labels.glob(f"*{_TRAIN_IDS}")):
+    if any(labels.glob(f"*{_TRAIN_IDS}")):
         items = paired(images, labels, _TRAIN_IDS)
-        return items, list(classes.values()), IndexLabels(range(len(classes)))
+        return items, list(classes.values()), partial(read_index_labels, values=range(len(classes)))
     return paired(images, labels), *indexed("coco_stuff", void=(*unused, UNLABELLED_ID))
 
 
@@ -169,8 +167,8 @@ _SEGNET_VOID = 11
 
 def _load_camvid(root: Path, split: str | None) -> Contents:
     items = paired(images_in(root / "701_StillsRaw_full"), root / "LabeledApproved_full", "_L.png")
-    colors = color_table("camvid")
-    return items, list(colors), ColorLabels(list(colors.values()))
+    colors = class_table("camvid")
+    return items, list(colors), partial(read_color_labels, colors=list(colors.values()))
 
 
 def _segnet_splits(root: Path) -> list[str]:
@@ -260,7 +258,7 @@ def recognise(folder: Path | str) -> list[str]:
     return [layout.name for layout in LAYOUTS.values() if layout.root(Path(folder)) is not None]
 
 
-def open_dataset(folder: Path | str, layout: str | None = None, split: str | None = None) -> Dataset:
+def open_dataset(folder: Path | str, layout: str = "", split: str = "") -> Dataset:
     """The dataset in a folder: its layout is recognised unless named, of its splits that for validation is
     taken unless another is named.
 
@@ -269,7 +267,7 @@ def open_dataset(folder: Path | str, layout: str | None = None, split: str | Non
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder")
-    if layout is not None and layout not in LAYOUTS:
+    if layout and layout not in LAYOUTS:
         raise DatasetError(f"there is no layout {layout!r}; expected one of {', '.join(LAYOUTS)}")
     names = [layout] if layout else recognise(folder)
     if len(names) > 1:
@@ -280,6 +278,6 @@ def open_dataset(folder: Path | str, layout: str | None = None, split: str | Non
         tried = [chosen] if chosen else LAYOUTS.values()
         listing = "\n".join(f"  {entry.name}: {entry.looked_for}" for entry in tried)
         raise DatasetError(f"{folder} is no dataset folder; looked for\n{listing}")
-    split = choose_split(chosen, root, split)
-    items, classes, labels = chosen.load(root, split)
-    return Dataset(root, chosen.name, split, tuple(classes), tuple(items), labels)
+    name = choose_split(chosen, root, split)
+    items, classes, read_label_file = chosen.load(root, name)
+    return Dataset(root, chosen.name, name, tuple(classes), tuple(items), read_label_file)

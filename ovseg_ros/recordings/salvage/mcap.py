@@ -3,14 +3,17 @@
 Also reads files of other profiles than `ros2`, as long as their messages are CDR or ROS 1 bytes.
 """
 
+import io
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ovseg_ros.recordings.storage_file import Channel, RawMessage, decompress, ros2_type, within
+from ovseg_ros.recordings.frame import TopicInfo
+from ovseg_ros.recordings.storage_file import RawMessage, decompress, ros2_type, within
 
 MAGIC = b"\x89MCAP0\r\n"
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX, _DATA_END = 3, 4, 5, 6, 7, 15
@@ -27,7 +30,7 @@ class _Piece:
     offset: int
     length: int
     is_chunk: bool
-    counts: dict[int, int] = field(default_factory=dict)
+    counts: Counter[int] = field(default_factory=Counter)
 
 
 class SalvagedMcap:
@@ -54,12 +57,11 @@ class SalvagedMcap:
         except BaseException:
             self._file.close()
             raise
-        counts: dict[int, int] = {}
+        counts: Counter[int] = Counter()
         for piece in self._pieces:
-            for channel, count in piece.counts.items():
-                counts[channel] = counts.get(channel, 0) + count
+            counts.update(piece.counts)
         self.channels = [
-            Channel(topic, kind, counts.get(number, 0)) for number, (topic, kind, _) in self._topics.items()
+            TopicInfo(topic, kind, counts[number]) for number, (topic, kind, _) in self._topics.items()
         ]
         self.start_ns = min(self._times, default=None)
         self.end_ns = max(self._times, default=None)
@@ -92,12 +94,14 @@ class SalvagedMcap:
         """Find every chunk and message, learn the topics and count."""
         chunk: _Piece | None = None
         times: list[int] = []
-        once: dict[int, dict[int, int]] = {}
+        once: dict[int, Counter[int]] = {}
         for op, offset, length, complete in _records(self._file):
             if op == _MESSAGE_INDEX and chunk is not None:
                 number = struct.unpack("<H", _read_at(self._file, offset, 2))[0]
-                entries = list(_INDEX_ENTRY.iter_unpack(_whole(_read_at(self._file, offset + 6, length - 6))))
-                chunk.counts[number] = chunk.counts.get(number, 0) + len(entries)
+                # The last entry of what was cut off may not be whole.
+                whole = (length - 6) // _INDEX_ENTRY.size * _INDEX_ENTRY.size
+                entries = list(_INDEX_ENTRY.iter_unpack(_read_at(self._file, offset + 6, max(0, whole))))
+                chunk.counts[number] += len(entries)
                 times += [log_ns for log_ns, _ in entries]
                 continue
             if chunk is not None:
@@ -107,7 +111,7 @@ class SalvagedMcap:
                 chunk = _Piece(offset, length, True)
             elif op == _MESSAGE and complete and length >= _MESSAGE_HEAD.size:
                 number, _, log_ns, _ = _MESSAGE_HEAD.unpack(_read_at(self._file, offset, _MESSAGE_HEAD.size))
-                self._pieces.append(_Piece(offset, length, False, once.setdefault(number, {number: 1})))
+                self._pieces.append(_Piece(offset, length, False, once.setdefault(number, Counter([number]))))
                 self._note_times([log_ns])
             elif op in (_SCHEMA, _CHANNEL) and complete:
                 self._learn(op, _read_at(self._file, offset, length))
@@ -131,9 +135,9 @@ class SalvagedMcap:
             chunk.counts.clear()
             times.clear()
             for number, log_ns, _, _ in _messages(content):
-                chunk.counts[number] = chunk.counts.get(number, 0) + 1
+                chunk.counts[number] += 1
                 times.append(log_ns)
-            for op, place, length, complete in _records_of(content):
+            for op, place, length, complete in _records(io.BytesIO(content)):
                 if op in (_SCHEMA, _CHANNEL) and complete:
                     self._learn(op, content[place : place + length])
         if chunk.counts:
@@ -196,18 +200,9 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, int, int, bool]]:
         place += length
 
 
-def _records_of(content: bytes) -> Iterator[tuple[int, int, int, bool]]:
-    place = 0
-    while place + _HEAD.size <= len(content):
-        op, length = _HEAD.unpack_from(content, place)
-        place += _HEAD.size
-        yield op, place, min(length, len(content) - place), place + length <= len(content)
-        place += length
-
-
 def _messages(content: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Channel, time of recording, place and length of the data of each message that is there as a whole."""
-    for op, place, length, complete in _records_of(content):
+    for op, place, length, complete in _records(io.BytesIO(content)):
         if op == _MESSAGE and complete and length >= _MESSAGE_HEAD.size:
             number, _, log_ns, _ = _MESSAGE_HEAD.unpack_from(content, place)
             yield number, log_ns, place + _MESSAGE_HEAD.size, length - _MESSAGE_HEAD.size
@@ -216,11 +211,6 @@ def _messages(content: bytes) -> Iterator[tuple[int, int, int, int]]:
 def _read_at(file: BinaryIO, place: int, length: int) -> bytes:
     file.seek(place)
     return file.read(length)
-
-
-def _whole(entries: bytes) -> bytes:
-    """Without the piece of an entry at the end of what was cut off."""
-    return entries[: len(entries) // _INDEX_ENTRY.size * _INDEX_ENTRY.size]
 
 
 def _string(data: bytes, place: int) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """ROS 1 bags record by record (http://wiki.ros.org/Bags/Format/2.0), for bags without their index."""
 
+import io
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -56,23 +57,23 @@ class SalvagedRos1:
         while place < end:
             # A place of its own, as somebody else may read the file between two messages.
             self._file.seek(place)
-            fields, data = _read_record(self._file)
-            if fields is None:
+            record = _read_record(self._file)
+            if record is None:
                 losses.append(f"ends early, at {end} bytes")
                 return
+            fields, data, _ = record
             place = self._file.tell()
             if _op(fields) != _CHUNK:
                 yield from self._message(fields, data)
                 continue
-            compression = fields.get("compression", b"none").decode(errors="replace")
-            self.compression = compression
+            self.compression = fields.get("compression", b"none").decode(errors="replace")
             try:
-                content = decompress(data, compression)
+                content = io.BytesIO(decompress(data, self.compression))
             except ValueError as error:
                 losses.append(f"has a chunk before {place} bytes that is left out: {error}")
                 continue
-            for inner_fields, inner_data in _records_of(content):
-                yield from self._message(inner_fields, inner_data)
+            while (record := _read_record(content)) and record[2]:
+                yield from self._message(record[0], record[1])
 
     def _message(self, fields: _Fields, data: bytes) -> Iterator[tuple[int, int, bytes]]:
         op = _op(fields)
@@ -92,42 +93,24 @@ def compression_of(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(len(MAGIC))
         _read_record(file)
-        fields, _ = _read_record(file)
-    return (fields or {}).get("compression", b"none").decode(errors="replace")
+        record = _read_record(file)
+    return (record[0] if record else {}).get("compression", b"none").decode(errors="replace")
 
 
-def _read_record(file: BinaryIO) -> tuple[_Fields | None, bytes]:
-    """Header fields and data of the next record; no fields at the file's end. The data may be cut off."""
-    head = _read_sized(file)
-    if head is None:
-        return None, b""
-    length = file.read(4)
-    if len(length) < 4:
-        return None, b""
-    return _fields(head), file.read(struct.unpack("<I", length)[0])
+def _read_record(file: BinaryIO) -> tuple[_Fields, bytes, bool] | None:
+    """Header fields and data of the next record, and whether the data are whole; None at the file's end."""
+    head, data = _read_sized(file), _read_sized(file)
+    return None if head is None or data is None else (_fields(head[0]), *data)
 
 
-def _read_sized(file: BinaryIO) -> bytes | None:
+def _read_sized(file: BinaryIO) -> tuple[bytes, bool] | None:
+    """Bytes with their length before them, as far as they are there, and whether all are."""
     length = file.read(4)
     if len(length) < 4:
         return None
     size = struct.unpack("<I", length)[0]
     data = file.read(size)
-    return data if len(data) == size else None
-
-
-def _records_of(content: bytes) -> Iterator[tuple[_Fields, bytes]]:
-    """Header fields and data of each record that is there as a whole."""
-    place = 0
-    while place + 4 <= len(content):
-        head_end = place + 4 + struct.unpack_from("<I", content, place)[0]
-        if head_end + 4 > len(content):
-            return
-        end = head_end + 4 + struct.unpack_from("<I", content, head_end)[0]
-        if end > len(content):
-            return
-        yield _fields(content[place + 4 : head_end]), content[head_end + 4 : end]
-        place = end
+    return data, len(data) == size
 
 
 def _fields(head: bytes) -> _Fields:
@@ -143,5 +126,4 @@ def _fields(head: bytes) -> _Fields:
 
 
 def _op(fields: _Fields) -> int:
-    value = fields.get("op", b"")
-    return value[0] if value else 0
+    return next(iter(fields.get("op", b"")), 0)

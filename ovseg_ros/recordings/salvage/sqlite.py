@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from ovseg_ros.recordings.storage_file import RawMessage, count_messages, ros2_type, within
 
@@ -51,7 +52,7 @@ class SalvagedSqlite:
                 topic, kind = self._topics[number]
                 yield RawMessage(topic, kind, log_ns, data, "cdr")
 
-    def _rows(self, columns: str, losses: list[str]) -> Iterator[tuple]:
+    def _rows(self, columns: str, losses: list[str]) -> Iterator[tuple[Any, ...]]:
         """The messages by number; those that cannot be read are passed over and counted in `losses`."""
         number = missed = lost = 0
         last = self._last_number()
@@ -79,6 +80,6 @@ class SalvagedSqlite:
     def _last_number(self) -> int | None:
         """The number of the last message; None where that place of the file is lost."""
         try:
-            return self._database.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
+            return int(self._database.execute("SELECT max(id) FROM messages").fetchone()[0] or 0)
         except sqlite3.Error:
             return None

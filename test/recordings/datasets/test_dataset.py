@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ovseg_ros.recordings.bag import Bag, BagError
+from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.config import SelectionConfig
+from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
-from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.recordings.storage_file import BagError
 
 
 def read_bag(path: Path) -> list[Frame]:

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ovseg_ros.recordings.datasets.labels import (
-    ColorLabels,
+from ovseg_ros.recordings.datasets.dataset import (
     DatasetError,
-    IndexLabels,
     class_table,
-    color_table,
+    read_color_labels,
+    read_index_labels,
 )
 
 
@@ -24,40 +23,41 @@ def test_palette_labels_are_read_by_index(tmp_path: Path) -> None:
     palette = Image.frombytes("P", (2, 2), bytes([0, 1, 2, 255]))
     palette.putpalette([value for color in range(256) for value in (255 - color, color, 7)])
     palette.save(tmp_path / "labels.png")
-    assert IndexLabels(range(3)).read(tmp_path / "labels.png").tolist() == [[1, 2], [3, 255]]
+    assert read_index_labels(tmp_path / "labels.png", range(3)).tolist() == [[1, 2], [3, 255]]
 
 
 def test_values_of_any_order_and_several_void_ones(tmp_path: Path) -> None:
     path = save(tmp_path / "labels.png", np.array([[7, 0, 33, 8]], np.uint8))
-    assert IndexLabels([33, 7], frozenset({0, 8, 255})).read(path).tolist() == [[2, 255, 1, 255]]
+    assert read_index_labels(path, [33, 7], frozenset({0, 8, 255})).tolist() == [[2, 255, 1, 255]]
 
 
 def test_a_value_of_no_class_is_named(tmp_path: Path) -> None:
     path = save(tmp_path / "labels.png", np.array([[1, 9]], np.uint8))
     with pytest.raises(DatasetError, match=r"the value 9, .* the 4 classes have 1 to 3, 5, void has 0, 255"):
-        IndexLabels([1, 2, 3, 5], frozenset({0, 255})).read(path)
+        read_index_labels(path, [1, 2, 3, 5], frozenset({0, 255}))
 
 
 def test_colours(tmp_path: Path) -> None:
     red, blue, void = (255, 0, 0), (0, 0, 1), (0, 0, 0)
     path = save(tmp_path / "labels.png", np.array([[red, void], [blue, red]], np.uint8))
-    assert ColorLabels([blue, red]).read(path).tolist() == [[2, 255], [1, 2]]
+    assert read_color_labels(path, [blue, red]).tolist() == [[2, 255], [1, 2]]
     with pytest.raises(DatasetError, match=r"has the colour \(255, 0, 0\), which is of none"):
-        ColorLabels([blue]).read(path)
+        read_color_labels(path, [blue])
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
 def test_what_is_no_picture(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "labels.png").write_bytes(content)
-    for reader in (IndexLabels(range(3)), ColorLabels([(1, 2, 3)])):
-        with pytest.raises(DatasetError, match="cannot be read as an image"):
-            reader.read(tmp_path / "labels.png")
+    with pytest.raises(DatasetError, match="cannot be read as an image"):
+        read_index_labels(tmp_path / "labels.png", range(3))
+    with pytest.raises(DatasetError, match="cannot be read as an image"):
+        read_color_labels(tmp_path / "labels.png", [(1, 2, 3)])
 
 
 def test_pixels_of_several_channels_are_no_index(tmp_path: Path) -> None:
     path = save(tmp_path / "labels.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(DatasetError, match="kind RGB; expected one 8-bit channel"):
-        IndexLabels(range(3)).read(path)
+        read_index_labels(path, range(3))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_shipped_tables_hold_what_the_datasets_say(name: str, count: int, so
 
 
 def test_the_colours_of_camvid() -> None:
-    table = color_table("camvid")
+    table = {name: tuple(color) for name, color in class_table("camvid").items()}
     assert len(table) == len(set(table.values())) == 31
     assert table["Road"] == (128, 64, 128)
     assert (0, 0, 0) not in table.values()

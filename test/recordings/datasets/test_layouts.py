@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ovseg_ros.recordings.bag import Bag
+from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.dataset_bag import make_bag
-from ovseg_ros.recordings.datasets.labels import DatasetError
 from ovseg_ros.recordings.datasets.layouts import LAYOUTS, open_dataset, recognise
 
 

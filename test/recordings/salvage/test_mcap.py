@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
-from ovseg_ros.recordings.bag import Bag, BagError
+from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.messages import IMAGE, image_message, message_types
 from ovseg_ros.recordings.salvage.mcap import SalvagedMcap
+from ovseg_ros.recordings.storage_file import BagError
 
 MAGIC = b"\x89MCAP0\r\n"
 
