@@ -168,10 +168,10 @@ def values_of(config: object) -> dict[str, Value]:
     return found
 
 
-def read_params_file(path: Path, node: str = "segmenter") -> dict[str, object]:
-    """The parameters that a ROS 2 parameter file gives a node, by full name; later sections go first.
+def read_params_file(path: Path, node: str = "/segmenter") -> dict[str, object]:
+    """The parameters that a ROS 2 parameter file gives a node, by full name; later sections take precedence.
 
-    Sections for other nodes are passed over.
+    `node` is its name with its namespace. Sections for other nodes are passed over.
 
     Raises:
         ConfigError: it cannot be read, is no parameter file, or has no section for the node.
@@ -184,8 +184,9 @@ def read_params_file(path: Path, node: str = "segmenter") -> dict[str, object]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no parameter file; {form}")
     found: dict[str, object] = {}
-    fitting = ("/**", "**", "/*", node, f"/{node}", f"/**/{node}")
-    sections = [section for name, section in content.items() if name in fitting]
+    name = node.rpartition("/")[2]
+    fitting = {"/**", "**", "/*", name, f"/{name}", f"/**/{name}", node, node.lstrip("/")}
+    sections = [section for key, section in content.items() if key in fitting]
     if not sections:
         raise ConfigError(f"{path} has sections for {', '.join(map(str, content))}, none for {node}; {form}")
     for section in sections:

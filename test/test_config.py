@@ -113,7 +113,7 @@ other:
     [
         ("a: [", "cannot be read as a parameter file"),
         ("- 1", "is no parameter file"),
-        ("other: {ros__parameters: {a: 1}}", "has sections for other, none for segmenter"),
+        ("other: {ros__parameters: {a: 1}}", "has sections for other, none for /segmenter"),
         ("segmenter: {a: 1}", "has no ros__parameters"),
     ],
 )

@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 
 from ovseg_ros.clipseg.config import EngineConfig
 from ovseg_ros.config import ConfigError, Option, Value, from_values, options_of, read_params_file
+from ovseg_ros.graph.names import GraphNames
 from ovseg_ros.node.settings import Settings
 from ovseg_ros.vocabulary.config import RESET_BY
 
@@ -51,6 +52,18 @@ EXPOSED = Expose(defaults={"vocabulary.file": ""}, without=("output.overlay_alph
 
 Engine = Annotated[EngineConfig, EXPOSED]
 
+_PLACE = ("node", "namespace")
+"""Options that say which sections of a parameter file are for the node."""
+
+_PARAMS_FILE = typer.Option(
+    "--params-file",
+    exists=True,
+    dir_okay=False,
+    help="Parameters of the node in a file such as config/segment.yaml; other options given override those "
+    "in the file.",
+    rich_help_panel=PANELS["model"],
+)
+
 Given = Mapping[str, object]
 """The engine's parameters that the user gave, in the file or on the command line, by full name."""
 
@@ -75,8 +88,9 @@ def generated(function: FunctionT) -> FunctionT:
     """A command whose parameters that are configurations become options.
 
     A parameter annotated with a configuration (`Annotated[..., Expose(...)]` says how) is replaced by an
-    option for each of its fields. For an `EngineConfig`, `--params-file` is added: its values override the
-    defaults, and the command line overrides them. A parameter annotated `Given` receives what the user gave.
+    option for each of its fields. For an `EngineConfig`, `--params-file` is added: its values for the node
+    of the options `node` and `namespace`, where the command has them, override the defaults, and the command
+    line overrides them. A parameter annotated `Given` receives what the user gave.
 
     A value that its option does not allow is wrong usage (exit status 2).
     """
@@ -88,7 +102,7 @@ def generated(function: FunctionT) -> FunctionT:
     }
     given_names = [name for name, p in signature.parameters.items() if p.annotation == Given]
     options: dict[str, tuple[str, Option]] = {}
-    parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    parameters = [_keyword("ctx", typer.Context)]
     for name, parameter in signature.parameters.items():
         if name in given_names:
             continue
@@ -97,11 +111,13 @@ def generated(function: FunctionT) -> FunctionT:
             continue
         kind, how = exposed[name]
         if kind is EngineConfig:
-            parameters.append(_params_file())
+            parameters.append(_keyword("params_file", Annotated[Path | None, _PARAMS_FILE], None))
         for option in _shown(kind, how):
             key = f"{name}__{option.name.replace('.', '__')}"
             options[key] = (name, option)
-            parameters.append(_parameter(key, option, PANELS.get(_group(option, kind), _title(kind))))
+            group = option.name.partition(".")[0] if "." in option.name else kind.__name__
+            panel = PANELS.get(group, kind.__name__.removesuffix("Config"))
+            parameters.append(_parameter(key, option, panel))
 
     @functools.wraps(function)
     def command(ctx: typer.Context, **values: Any) -> None:
@@ -111,10 +127,12 @@ def generated(function: FunctionT) -> FunctionT:
             if _from_user(ctx, key):
                 chosen[name][option.name] = _converted(value)
         file = values.pop("params_file", None)
+        place = {key: str(found[key]) for found in chosen.values() for key in _PLACE if key in found}
+        node = GraphNames(**place).full_node
         try:
             for name, (kind, how) in exposed.items():
                 if kind is EngineConfig:
-                    chosen[name] = _merged(file, chosen[name])
+                    chosen[name] = _merged(file, node, chosen[name])
                 values.update({given: chosen[name] for given in given_names if kind is EngineConfig})
                 values[name] = from_values(kind, {**how.defaults, **chosen[name]})
         except ConfigError as error:
@@ -141,6 +159,10 @@ def _shown(kind: type, how: Expose) -> Iterator[Option]:
             yield dataclasses.replace(option, default=how.defaults.get(name, option.default))
 
 
+def _keyword(name: str, annotation: object, default: object = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
 def _parameter(key: str, option: Option, panel: str) -> inspect.Parameter:
     """The parameter that typer makes an option of."""
     kind: Any = list[str] if isinstance(option.default, tuple) else type(option.default)
@@ -164,34 +186,17 @@ def _parameter(key: str, option: Option, panel: str) -> inspect.Parameter:
     )
     default = None if option.default in ("", ()) else option.default
     annotation = Annotated[kind, info] if default is not None else Annotated[kind | None, info]
-    return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return _keyword(key, annotation, default)
 
 
-def _params_file() -> inspect.Parameter:
-    info = typer.Option(
-        "--params-file",
-        exists=True,
-        dir_okay=False,
-        help="Parameters of the node in a file such as config/segment.yaml; options given beside it override "
-        "those in the file.",
-        rich_help_panel=PANELS["model"],
-    )
-    return inspect.Parameter(
-        "params_file",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[Path | None, info],
-    )
-
-
-def _merged(file: Path | None, given: Mapping[str, object]) -> dict[str, object]:
-    """Parameters of the file, overridden by those of the command line.
+def _merged(file: Path | None, node: str, given: Mapping[str, object]) -> dict[str, object]:
+    """Parameters of the file for the node of this name, overridden by those of the command line.
 
     New words on the command line reset what belongs to those in the file, as at run time of the node.
     """
     if "vocabulary.file" in given and "vocabulary.classes" in given:
         raise ConfigError("give either --classes or --vocabulary, not both")
-    values = {} if file is None else read_params_file(file)
+    values = {} if file is None else read_params_file(file, node)
     for name in values.keys() - options_of(Settings).keys() - {"use_sim_time"}:
         near = get_close_matches(name, options_of(Settings), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -212,11 +217,3 @@ def _converted(value: object) -> object:
     if isinstance(value, list):
         return tuple(entry.strip() for part in value for entry in part.split(","))
     return str(value) if isinstance(value, Path) else value
-
-
-def _group(option: Option, kind: type) -> str:
-    return option.name.partition(".")[0] if "." in option.name else kind.__name__
-
-
-def _title(kind: type) -> str:
-    return kind.__name__.removesuffix("Config")

@@ -4,7 +4,6 @@ import threading
 import time
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ovseg_ros import srv
@@ -14,22 +13,19 @@ REPLY_TIMEOUT = 600.0
 """Seconds for a vocabulary to be encoded."""
 
 
-@dataclass(frozen=True)
-class ServiceReply:
-    """The reply to a call of /set_vocabulary, and the seconds until it came."""
-
-    seconds: float
-    success: bool
-    message: str
-
-
 class VocabularyChange:
     """Calls /set_vocabulary with the fields `vocabulary` before the frame `at` is due and does not wait; the
-    frame `hold_at` waits for the reply."""
+    frame `hold_at` waits for the reply.
+
+    Attributes:
+        response: the reply, None until it came `reply_seconds` after the call.
+        held_seconds: that were waited for it.
+    """
 
     def __init__(self, client: GraphClient, vocabulary: Mapping[str, Any], at: int, hold_at: int) -> None:
         self.at = at
-        self.reply: ServiceReply | None = None
+        self.response: srv.SetVocabulary.Response | None = None
+        self.reply_seconds = 0.0
         self.held_seconds = 0.0
         self._client = client
         self._request = srv.SetVocabulary.Request(**vocabulary)
@@ -41,7 +37,7 @@ class VocabularyChange:
         """To be called before each frame; returns the seconds that it waited."""
         if number == self.at:
             self._called = True
-            self._client.set_vocabulary(self._request, self._on_reply)
+            self._client.call("set_vocabulary", self._request, self._on_reply)
         return self.wait() if number == self._hold_at else 0.0
 
     def wait(self) -> float:
@@ -53,8 +49,8 @@ class VocabularyChange:
         self.held_seconds += waited
         return waited
 
-    def _on_reply(self, response: Any, seconds: float) -> None:
-        self.reply = ServiceReply(seconds, response.success, response.message)
+    def _on_reply(self, response: srv.SetVocabulary.Response, seconds: float) -> None:
+        self.response, self.reply_seconds = response, seconds
         self._replied.set()
 
 
@@ -67,13 +63,13 @@ class ServiceProbe:
     def __init__(
         self, client: GraphClient, period: float = 1.0, request: srv.SetVocabulary.Request | None = None
     ) -> None:
-        self.seconds = {"get_vocabulary": array("d")}
+        self._requests = {"get_vocabulary": srv.GetVocabulary.Request()}
         if request is not None:
-            self.seconds["set_vocabulary"] = array("d")
+            self._requests["set_vocabulary"] = request
+        self.seconds = {name: array("d") for name in self._requests}
         self.refusal = ""
         self._client = client
         self._period = period
-        self._request = request
         self._called_at = time.monotonic()
         self._pending = ""
         self._turn = 0
@@ -85,13 +81,10 @@ class ServiceProbe:
         patience = REPLY_TIMEOUT / 10 if self._pending else self._period
         if now < self._called_at + patience:
             return
-        name = list(self.seconds)[self._turn % len(self.seconds)]
+        name = list(self._requests)[self._turn % len(self._requests)]
         self._turn += 1
         self._called_at, self._pending = now, name
-        if name == "set_vocabulary":
-            self._client.set_vocabulary(self._request, self._on_reply)
-        else:
-            self._client.get_vocabulary(self._on_reply)
+        self._client.call(name, self._requests[name], self._on_reply)
 
     @property
     def replies(self) -> int:

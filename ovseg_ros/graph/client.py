@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -39,6 +40,7 @@ _OUTPUT_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED_QOS = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
+_SERVICES = {"set_vocabulary": srv.SetVocabulary, "get_vocabulary": srv.GetVocabulary}
 _OUTPUTS = {"labels": Image, "confidence": Image, "summary": msg.SegmentationSummary}
 _INCOMPLETE = 32
 """The oldest incomplete output is given up when this many newer ones have begun."""
@@ -65,6 +67,14 @@ class NodeOutput:
         return bool(self.labels and self.confidence and self.summary)
 
 
+@contextmanager
+def _names_checked() -> Iterator[None]:
+    try:
+        yield
+    except NameValidationException as error:
+        raise ReplayError(f"the graph takes no such name: {error}") from error
+
+
 class GraphClient:
     """A ROS node that publishes one camera and subscribes to everything that the segmenter publishes for it.
 
@@ -81,6 +91,7 @@ class GraphClient:
         """The vocabularies that came into force, by revision."""
         self.diagnostics: dict[str, str] = {}
         self.failure = ""
+        """Why the node cannot be configured, empty where it does not say so."""
         self._incomplete: OrderedDict[int, NodeOutput] = OrderedDict()
         self._newest: msg.Vocabulary | None = None
         self._reported = threading.Event()
@@ -94,10 +105,10 @@ class GraphClient:
         self._executor.add_node(self._node)
         try:
             self._connect()
-        except NameValidationException as error:
+        except ReplayError:
             self._node.destroy_node()
             rclpy.shutdown(context=self._context)
-            raise ReplayError(f"the graph takes no such name: {error}") from error
+            raise
         self._thread = threading.Thread(target=self._spin, name="outputs", daemon=True)
         self._thread.start()
         return self
@@ -108,12 +119,14 @@ class GraphClient:
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
+    @_names_checked()
     def _connect(self) -> None:
         node, names = self._node, self.names
         self._get_state = node.create_client(GetState, names.private("get_state"))
         self._get_parameters = node.create_client(GetParameters, names.private("get_parameters"))
-        self._set_vocabulary = node.create_client(srv.SetVocabulary, names.in_namespace("set_vocabulary"))
-        self._get_vocabulary = node.create_client(srv.GetVocabulary, names.in_namespace("get_vocabulary"))
+        self._services = {
+            name: node.create_client(kind, names.in_namespace(name)) for name, kind in _SERVICES.items()
+        }
         for name, kind in _OUTPUTS.items():
             take = partial(self._take_output, name)
             node.create_subscription(kind, names.private(name), take, _OUTPUT_QOS, raw=True)
@@ -122,17 +135,14 @@ class GraphClient:
         )
         node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 10)
 
+    @_names_checked()
     def open_camera(self) -> None:
         """Create the publishers of images on the topics in `names`. Raises ReplayError on invalid names."""
+        create, names = self._node.create_publisher, self.names
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-        topics = ("raw_image", Image), ("compressed_image", CompressedImage), ("camera_info", CameraInfo)
-        try:
-            self._raw, self._compressed, self._camera_info = (
-                self._node.create_publisher(kind, getattr(self.names, topic), newest)
-                for topic, kind in topics
-            )
-        except NameValidationException as error:
-            raise ReplayError(f"the graph takes no such name: {error}") from error
+        self._raw = create(Image, names.raw_image, newest)
+        self._compressed = create(CompressedImage, names.compressed_image, newest)
+        self._camera_info = create(CameraInfo, names.camera_info, newest)
 
     def next_output(self, timeout: float) -> NodeOutput | None:
         """The next output, None where there is none within `timeout` seconds."""
@@ -152,7 +162,7 @@ class GraphClient:
         return [f"{space.rstrip('/')}/{node}" for node, space in known].count(self.names.full_node)
 
     def other_cameras(self) -> list[str]:
-        """The nodes that publish on the image topics, but for this client."""
+        """The nodes that publish on the image topics, except this client."""
         others: set[str] = set()
         for topic in (self.names.raw_image, self.names.compressed_image):
             found = self._node.get_publishers_info_by_topic(topic)
@@ -213,11 +223,12 @@ class GraphClient:
         publisher.publish(image.data)
         return sent_at
 
-    def set_vocabulary(
-        self, request: srv.SetVocabulary.Request, on_reply: Callable[[Any, float], None]
-    ) -> None:
-        """Call the service; `on_reply(response, seconds)` is called on the client's thread."""
-        self._call_timed(self._set_vocabulary, request, on_reply)
+    def call(self, service: str, request: Any, on_reply: Callable[[Any, float], None]) -> None:
+        """Call set_vocabulary or get_vocabulary; `on_reply(response, seconds)` is called on the client's
+        thread."""
+        called = time.monotonic()
+        future = self._services[service].call_async(request)
+        future.add_done_callback(lambda done: on_reply(done.result(), time.monotonic() - called))
 
     def same_vocabulary(self) -> srv.SetVocabulary.Request | None:
         """A request that sets the vocabulary in force again.
@@ -235,15 +246,6 @@ class GraphClient:
             costs=[entry.cost for entry in newest.classes] if newest.has_costs else [],
             default_cost=newest.default_cost,
         )
-
-    def get_vocabulary(self, on_reply: Callable[[Any, float], None]) -> None:
-        """Call the service; `on_reply(response, seconds)` is called on the client's thread."""
-        self._call_timed(self._get_vocabulary, srv.GetVocabulary.Request(), on_reply)
-
-    def _call_timed(self, client: Client, request: Any, on_reply: Callable[[Any, float], None]) -> None:
-        called = time.monotonic()
-        future = client.call_async(request)
-        future.add_done_callback(lambda done: on_reply(done.result(), time.monotonic() - called))
 
     def _call(self, client: Client, request: Any, timeout: float) -> Any | None:
         if not client.wait_for_service(timeout):
@@ -285,9 +287,8 @@ class GraphClient:
             if status.name == f"{self.names.full_node.lstrip('/')}: segmentation":
                 self.diagnostics = {entry.key: entry.value for entry in status.values}
                 unconfigured = self.diagnostics.get("state") == "unconfigured"
-                self.failure = (
-                    status.message if unconfigured and status.level == DiagnosticStatus.ERROR else ""
-                )
+                failed = unconfigured and status.level == DiagnosticStatus.ERROR
+                self.failure = status.message if failed else ""
                 self._reported.set()
 
 

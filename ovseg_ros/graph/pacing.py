@@ -16,26 +16,6 @@ BUDGET = 64 << 20
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Either the recorded spacing, `speed` times as fast, or a fixed `period` in seconds."""
-
-    speed: float = 1.0
-    period: float | None = None
-
-    def gap(self, previous: Frame, frame: Frame) -> float:
-        """Seconds from one frame to the next.
-
-        The recorded spacing is that of the header stamps; where they do not increase (they are equal, or jump
-        back to the start), that of the times of recording; never below 0.
-        """
-        if self.period is not None:
-            return self.period
-        by_stamp = frame.stamp_ns - previous.stamp_ns
-        recorded_ns = by_stamp if by_stamp > 0 else max(0, frame.log_ns - previous.log_ns)
-        return recorded_ns / 1e9 / self.speed
-
-
-@dataclass(frozen=True)
 class Outgoing:
     """An image message that is due `due_s` seconds after the first; `number` is that of its frame."""
 
@@ -67,13 +47,22 @@ def passes(read: Callable[[], Iterable[Frame]], loops: int) -> Iterator[tuple[in
         shift += last_ns - first_ns + (period_ns if period_ns > 0 else round(1e9 / DEFAULT_RATE))
 
 
-def paced(frames: Iterable[Frame], pace: Pace) -> Iterator[Outgoing]:
-    """The messages of the frames, with the times at which they are due."""
+def paced(frames: Iterable[Frame], *, speed: float = 1.0, period: float | None = None) -> Iterator[Outgoing]:
+    """The messages of the frames, with the times at which they are due: each `period` seconds, or else with
+    the recorded spacing, `speed` times as fast.
+
+    The recorded spacing is that of the header stamps; where they do not increase (they are equal, or jump
+    back to the start), that of the times of recording; never below 0.
+    """
     due = 0.0
     previous: Frame | None = None
     for frame in frames:
-        if previous is not None:
-            due += pace.gap(previous, frame)
+        if previous is not None and period is not None:
+            due += period
+        elif previous is not None:
+            by_stamp = frame.stamp_ns - previous.stamp_ns
+            recorded_ns = by_stamp if by_stamp > 0 else max(0, frame.log_ns - previous.log_ns)
+            due += recorded_ns / 1e9 / speed
         yield Outgoing(frame.number, frame.message(), frame.camera_info, due)
         previous = frame
 

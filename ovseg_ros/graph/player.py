@@ -41,9 +41,9 @@ class Trace:
         sent, answered: how many frames were sent, and how many of them were labelled.
     """
 
-    sent_s: array = field(default_factory=lambda: array("d"))
-    late_ms: array = field(default_factory=lambda: array("d"))
-    latency_ms: array = field(default_factory=lambda: array("d"))
+    sent_s: "array[float]" = field(default_factory=lambda: array("d"))
+    late_ms: "array[float]" = field(default_factory=lambda: array("d"))
+    latency_ms: "array[float]" = field(default_factory=lambda: array("d"))
 
     sent: int = 0
     answered: int = 0
@@ -67,12 +67,6 @@ class Trace:
     def arrived_s(self) -> Float64[np.ndarray, "frames"]:
         """When the labels arrived, seconds from the start; NaN where none did."""
         return np.array(self.sent_s) + np.array(self.latency_ms) / 1e3
-
-
-@dataclass(frozen=True)
-class _Pending:
-    number: int
-    sent_at: float
 
 
 class Player:
@@ -185,7 +179,8 @@ class _Sender(threading.Thread):
         before: Callable[[int], float],
     ) -> None:
         super().__init__(name="sender", daemon=True)
-        self.pending: dict[int, _Pending] = {}
+        self.pending: dict[int, tuple[int, float]] = {}
+        """Number of the frame and time.monotonic() at which it was sent, by header stamp, in order."""
         self.ended_at = math.inf
         self.error: Exception | None = None
         self.holding = False
@@ -218,15 +213,15 @@ class _Sender(threading.Thread):
         The node takes the newest frame, so older ones get no output any more.
         """
         with self._lock:
-            frame = self.pending.get(output.stamp_ns)
-            if frame is None:
+            if output.stamp_ns not in self.pending:
                 return None
-            for stamp, entry in list(self.pending.items()):
-                if entry.number > frame.number:
+            number, sent_at = self.pending[output.stamp_ns]
+            for stamp, (other, _) in list(self.pending.items()):
+                if other > number:
                     break
                 del self.pending[stamp]
-        self._trace.answer(frame.number, (output.arrived_at - frame.sent_at) * 1e3)
-        return frame.number
+        self._trace.answer(number, (output.arrived_at - sent_at) * 1e3)
+        return number
 
     def _send_all(self) -> None:
         previous: Outgoing | None = None
@@ -274,7 +269,7 @@ class _Sender(threading.Thread):
         # Published with the lock held: the output must find the frame here.
         with self._lock:
             sent_at = self._client.publish(item.image, item.camera_info)
-            self.pending[stamp] = _Pending(item.number, sent_at)
+            self.pending[stamp] = item.number, sent_at
             self._trace.add(sent_at - self._started_at, (sent_at - due) * 1e3)
 
 

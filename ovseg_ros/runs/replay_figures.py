@@ -8,14 +8,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from ovseg_ros.graph.player import Trace
-from ovseg_ros.graph.rates import HighestRate
 from ovseg_ros.runs.results import (
     FrameRates,
     GraphFigures,
     JumpRecovery,
     Percentiles,
     RateSearch,
-    RateTrial,
     Recovery,
     SendingTimes,
     ServiceCalls,
@@ -53,8 +51,8 @@ class ReplayRecord:
     seconds: float = 0.0
     held_seconds: float = 0.0
     call: VocabularyCall | None = None
-    service_s: dict[str, array] = field(default_factory=dict)
-    highest_rate: HighestRate | None = None
+    service_s: dict[str, "array[float]"] = field(default_factory=dict)
+    highest_rate: RateSearch | None = None
     node: dict[str, str] = field(default_factory=dict)
     received: int | None = None
     vocabularies: dict[int, Vocabulary] = field(default_factory=dict)
@@ -88,7 +86,7 @@ def graph_figures(record: ReplayRecord, bag_rate: float | None) -> GraphFigures:
             set_vocabulary=calls.get("set_vocabulary"),
         ),
         sustainable_rate=None if record.highest_rate is None else record.highest_rate.held,
-        rate_search=_search(record.highest_rate),
+        rate_search=record.highest_rate,
         recovery=recovery(trace, record.pass_starts),
         sending=SendingTimes(Percentiles.of(trace.late_ms)),
         failure=record.failure or None,
@@ -154,10 +152,3 @@ def _there(values: Sequence[float] | Float64[np.ndarray, "n"]) -> Float64[np.nda
 
 def _calls(seconds: Sequence[float]) -> ServiceCalls:
     return ServiceCalls(**vars(Percentiles.of([1e3 * value for value in seconds])), calls=len(seconds))
-
-
-def _search(found: HighestRate | None) -> RateSearch | None:
-    if found is None:
-        return None
-    bursts = (RateTrial(burst.asked, burst.sent_rate, burst.sent, burst.answered) for burst in found.bursts)
-    return RateSearch(found.held, found.failed, tuple(bursts))

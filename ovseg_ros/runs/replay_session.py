@@ -17,15 +17,15 @@ from ovseg_ros.graph.node_process import (
     prepare_own,
     refuse_other_nodes,
 )
-from ovseg_ros.graph.pacing import Outgoing, Pace, paced
+from ovseg_ros.graph.pacing import Outgoing, paced
 from ovseg_ros.graph.player import Player
-from ovseg_ros.graph.rates import Burst, Load, search
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.runs.config import ReplayConfig
 from ovseg_ros.runs.progress import Progress
+from ovseg_ros.runs.rate_search import Load, search
 from ovseg_ros.runs.replay_figures import ReplayRecord, rate
 from ovseg_ros.runs.replayed_frames import PlayedRecording, PredictionLog
-from ovseg_ros.runs.results import Percentiles, VocabularyCall
+from ovseg_ros.runs.results import Percentiles, RateTrial, VocabularyCall
 
 START_TIMEOUT = 600.0
 """Seconds for the model to load, which may include a download."""
@@ -81,7 +81,7 @@ class ReplaySession:
         """
         config = self._config
         with closing(self._played.frames()) as frames:
-            self._several = list(_few(paced(frames, Pace())))
+            self._several = list(_few(paced(frames)))
         if not self._several:
             raise ReplayError(f"{self._source.path}: {self._source.topic.name} has no frame to play")
         with ExitStack() as stack:
@@ -138,20 +138,20 @@ class ReplaySession:
             self._node.check()
             raise ReplayError(f"{error}. {self._reason()}") from error
 
-    def _pace(self) -> Pace:
-        """As configured; with `avoid_drops` evenly, and no faster than the node manages."""
+    def _period(self) -> float | None:
+        """Seconds between two frames, None as recorded; with `avoid_drops` no less than the node needs."""
         config = self._config
         period = 1 / config.rate if config.rate else None
         if config.avoid_drops:
             own = period or 1 / (self._source.topic.rate or DEFAULT_RATE) / config.speed
-            period = max(own, self._frame_seconds / UTILISATION)
-        return Pace(config.speed, period)
+            return max(own, self._frame_seconds / UTILISATION)
+        return period
 
     def _play(self, then: Mapping[str, object] | None, log: PredictionLog) -> None:
         """Play the recording; what ends it early is put into the record's `failure`."""
-        record, trace, pace = self._record, self._record.trace, self._pace()
+        record, trace, period = self._record, self._record.trace, self._period()
         probe = ServiceProbe(self._client)
-        record.rate = None if pace.period is None else 1 / pace.period
+        record.rate = None if period is None else 1 / period
         record.service_s = probe.seconds
         total = self._played.expected(self._source)
         change = None if then is None else self._change(then, total)
@@ -168,7 +168,7 @@ class ReplaySession:
 
             try:
                 self._player.play(
-                    paced(self._played.frames(record.pass_starts), pace),
+                    paced(self._played.frames(record.pass_starts), speed=self._config.speed, period=period),
                     trace,
                     log.write,
                     on_tick,
@@ -185,8 +185,9 @@ class ReplaySession:
         record.seconds = time.monotonic() - began
         if change is not None:
             record.held_seconds = change.held_seconds
-            if (reply := change.reply) is not None:
-                record.call = VocabularyCall(change.at, reply.seconds * 1e3, reply.success, reply.message)
+            if (reply := change.response) is not None:
+                milliseconds = change.reply_seconds * 1e3
+                record.call = VocabularyCall(change.at, milliseconds, reply.success, reply.message)
         if not record.interrupted and not record.failure:
             now = self._received()
             record.received = None if received is None or now is None else now - received
@@ -227,7 +228,7 @@ class ReplaySession:
     def _find_rate(self, load: Load) -> None:
         with self._progress.stage("searching the highest rate") as advance:
 
-            def burst(asked: float) -> Burst:
+            def burst(asked: float) -> RateTrial:
                 advance(0, f"searching the highest rate: {asked:.1f} Hz")
                 return load.burst(asked)
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ovseg_ros.commands.generate import Command, Engine, Expose, Given, generated
 from ovseg_ros.recordings.config import SelectionConfig
+from ovseg_ros.runs.config import ReplayConfig
 
 Run = Callable[..., Result]
 Seen = dict[str, Any]
@@ -125,6 +126,32 @@ def test_a_parameter_that_does_not_exist_is_named_with_the_nearest_that_does(
     assert result.exit_code == 2
     assert "method.shortside" in result.output
     assert "did you mean method.short_side" in result.output
+
+
+@pytest.mark.parametrize("section", ["front", "/cameras/front", "/**/front", "/**"])
+def test_the_section_of_the_named_node_is_read(tmp_path: Path, section: str) -> None:
+    file = tmp_path / "named.yaml"
+    file.write_text(
+        f"{section}: {{ros__parameters: {{method: {{window: 224}}}}}}\n"
+        "other: {ros__parameters: {method: {window: 448}}}\n",
+        encoding="utf-8",
+    )
+    seen: Seen = {}
+    app = typer.Typer()
+
+    @app.command()
+    @generated
+    def command(engine: Engine, config: ReplayConfig) -> None:
+        seen.update(engine=engine)
+
+    arguments = ["--params-file", str(file), "--namespace", "cameras"]
+    result = CliRunner().invoke(app, [*arguments, "--node", "front"])
+    assert result.exit_code == 0, result.output
+    assert seen["engine"].method.window == 224
+    if section != "/**":
+        result = CliRunner().invoke(app, [*arguments, "--node", "rear"])
+        assert result.exit_code == 2
+        assert "none for /cameras/rear" in " ".join(result.output.replace("│", " ").split())
 
 
 def test_help_shows_defaults_ranges_and_units_and_no_type_for_flags(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""`ovseg replay` on the command line: usage, and what is told. The replay itself: test/runs."""
+"""`ovseg replay` on the command line: usage, and what is reported. The replay itself: test/runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +15,14 @@ from ovseg_ros.commands.replay import finish
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from ovseg_ros.graph.pacing import Pace, paced
+from ovseg_ros.graph.pacing import paced
 from ovseg_ros.graph.player import Trace
-from ovseg_ros.graph.rates import HighestRate
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.report.tables import graph_lines
 from ovseg_ros.runs.replay import ReplayOutcome
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
 from ovseg_ros.runs.replayed_frames import PlayedRecording
-from ovseg_ros.runs.results import Percentiles, RunResult, VocabularyCall
+from ovseg_ros.runs.results import Percentiles, RateSearch, RunResult, VocabularyCall
 
 Run = Callable[..., Result]
 
@@ -64,7 +63,7 @@ def bag(tmp_path: Path, ovseg: Run) -> Path:
         (["--every", "0"], "--every"),
     ],
 )
-def test_wrong_usage_is_told(tmp_path: Path, ovseg: Run, options: list[str], reason: str) -> None:
+def test_wrong_usage_is_reported(tmp_path: Path, ovseg: Run, options: list[str], reason: str) -> None:
     result = ovseg("replay", tmp_path, *options)
     assert result.exit_code == 2
     assert reason in " ".join(result.stderr.split())
@@ -122,7 +121,7 @@ def test_a_data_set_is_played_as_it_is_evaluated(tmp_path: Path, ovseg: Run) -> 
     assert "bicycle" in parameters["vocabulary.classes"]
     played = PlayedRecording(tmp_path / "voc", RecordingConfig(), TruthConfig(), SelectionConfig(), 2)
     starts: list[int] = []
-    first, again = paced(played.frames(starts), Pace())
+    first, again = paced(played.frames(starts))
     assert first.image.data == again.image.data
     assert starts == [0, 1]
 
@@ -134,7 +133,7 @@ def test_the_figures_are_reported_in_lines() -> None:
         if number != 1:
             trace.answer(number, 50.0 + number)
     record = ReplayRecord(trace, pass_starts=[0, 2], received=3)
-    record.highest_rate = HighestRate(9.5, 10.0, ())
+    record.highest_rate = RateSearch(9.5, 10.0)
     text = "\n".join(lines_of(record, 10.0))
     assert "4 frames sent, 3 answered, 1 dropped (1 of them never reached the node)" in text
     assert "latency 52.0 ms p50" in text

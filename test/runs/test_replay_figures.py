@@ -7,10 +7,9 @@ from array import array
 import pytest
 
 from ovseg_ros.graph.player import Trace
-from ovseg_ros.graph.rates import Burst, HighestRate
 from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures, jitter, rate, recovery
 from ovseg_ros.runs.result_files import as_json
-from ovseg_ros.runs.results import Percentiles
+from ovseg_ros.runs.results import Percentiles, RateSearch, RateTrial
 
 NAN = math.nan
 
@@ -57,8 +56,8 @@ def test_a_replay_without_any_answer_has_figures_too() -> None:
     json.dumps(figures, allow_nan=False)
 
 
-def test_the_search_for_the_highest_rate_is_told_burst_by_burst() -> None:
-    found = HighestRate(8.0, 10.0, (Burst(10.0, 9.9, 40, 30), Burst(8.0, 8.0, 40, 40)))
+def test_the_search_for_the_highest_rate_is_reported_burst_by_burst() -> None:
+    found = RateSearch(8.0, 10.0, (RateTrial(10.0, 9.9, 40, 30), RateTrial(8.0, 8.0, 40, 40)))
     figures = as_json(graph_figures(ReplayRecord(highest_rate=found), None))
     assert figures["sustainable_rate"] == 8.0
     assert figures["rate_search"]["bursts"][0] == {

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.graph.rates import PRECISION, Burst, burst_frames, search
+from ovseg_ros.runs.rate_search import PRECISION, burst_frames, holds, search
+from ovseg_ros.runs.results import RateTrial
 
 
 class Imagined:
@@ -17,7 +18,7 @@ class Imagined:
         self._service = service
         self._fastest = fastest
 
-    def burst(self, rate: float) -> Burst:
+    def burst(self, rate: float) -> RateTrial:
         self.bursts += 1
         sent_rate = min(rate, self._fastest)
         frames = burst_frames(rate)
@@ -28,7 +29,7 @@ class Imagined:
                 free = max(free, arrived) + self._service
                 answered += 1
         self.now += frames / sent_rate
-        return Burst(rate, sent_rate, frames, answered)
+        return RateTrial(rate, sent_rate, frames, answered)
 
 
 @given(service=st.floats(0.002, 1.0), guess=st.floats(0.1, 10.0))
@@ -66,10 +67,10 @@ def test_a_sender_that_is_too_slow_is_not_taken_for_the_node() -> None:
 def test_a_node_that_never_answers_holds_no_rate() -> None:
     now = 0.0
 
-    def burst(rate: float) -> Burst:
+    def burst(rate: float) -> RateTrial:
         nonlocal now
         now += 1.0
-        return Burst(rate, rate, 40, 0)
+        return RateTrial(rate, rate, 40, 0)
 
     found = search(burst, 8.0, 5.0, clock=lambda: now)
     assert found.held is None
@@ -78,4 +79,4 @@ def test_a_node_that_never_answers_holds_no_rate() -> None:
 
 @pytest.mark.parametrize(("answered", "held"), [(40, True), (39, True), (38, False), (0, False)])
 def test_fewer_than_five_percent_may_be_dropped(answered: int, held: bool) -> None:
-    assert Burst(1.0, 1.0, 40, answered).held is held
+    assert holds(RateTrial(1.0, 1.0, 40, answered)) is held

@@ -1,9 +1,9 @@
-"""Repeated frames for what needs no whole recording: services under load, and the highest rate that holds."""
+"""Frames sent again and again: services under load, and the search for the highest rate without drops."""
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ovseg_ros import srv
 from ovseg_ros.graph.calls import ServiceProbe
@@ -11,6 +11,7 @@ from ovseg_ros.graph.client import GraphClient, NodeOutput
 from ovseg_ros.graph.pacing import Outgoing
 from ovseg_ros.graph.player import Player, Trace
 from ovseg_ros.recordings.messages import with_header_stamp
+from ovseg_ros.runs.results import RateSearch, RateTrial
 
 DROPPED = 0.05
 """A rate holds where a smaller share of the frames is dropped."""
@@ -30,32 +31,9 @@ _PROBE_PERIOD = 0.3
 _PROBE_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Burst:
-    """A burst of frames: the rate asked for and the one that was sent (Hz), frames sent and answered."""
-
-    asked: float
-    sent_rate: float
-    sent: int
-    answered: int
-
-    @property
-    def held(self) -> bool:
-        """Whether fewer than 5 % were dropped."""
-        return self.sent - self.answered < DROPPED * self.sent
-
-
-@dataclass(frozen=True)
-class HighestRate:
-    """The highest rate that holds, in frames a second.
-
-    `held` is the highest rate that held (None: not even the lowest one tried did), `failed` the lowest above
-    it that did not (None: none tried); `bursts` those tried, in order.
-    """
-
-    held: float | None
-    failed: float | None
-    bursts: tuple[Burst, ...]
+def holds(burst: RateTrial) -> bool:
+    """Whether fewer than 5 % of the frames were dropped."""
+    return burst.frames_in - burst.frames_out < DROPPED * burst.frames_in
 
 
 def burst_frames(rate: float) -> int:
@@ -64,12 +42,12 @@ def burst_frames(rate: float) -> int:
 
 
 def search(
-    burst: Callable[[float], Burst],
+    burst: Callable[[float], RateTrial],
     start: float,
     seconds: float,
     is_over: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
-) -> HighestRate:
+) -> RateSearch:
     """Find the highest rate that holds.
 
     From `start` (Hz) the rate grows or shrinks by half until one burst has held and a faster one failed;
@@ -80,14 +58,14 @@ def search(
     until = clock() + seconds
     held: float | None = None
     failed: float | None = None
-    bursts: list[Burst] = []
+    bursts: list[RateTrial] = []
     rate = start
     while clock() < until and not is_over():
         result = burst(rate)
         bursts.append(result)
-        if result.held:
-            held = max(held or 0.0, min(rate, result.sent_rate))
-            if result.sent_rate < rate / PRECISION:
+        if holds(result):
+            held = max(held or 0.0, min(rate, result.sent))
+            if result.sent < rate / PRECISION:
                 break
         else:
             failed = rate
@@ -99,7 +77,7 @@ def search(
             break
         else:
             rate = (held * failed) ** 0.5
-    return HighestRate(held, failed, tuple(bursts))
+    return RateSearch(held, failed, tuple(bursts))
 
 
 class Load:
@@ -120,7 +98,7 @@ class Load:
         self.is_over = is_over
         self._stamp_ns = max(frame.image.stamp_ns for frame in frames)
 
-    def burst(self, rate: float) -> Burst:
+    def burst(self, rate: float) -> RateTrial:
         """Send at `rate` (Hz) and count what is answered. Ends at once where too much is dropped."""
         frames = burst_frames(rate)
         trace = Trace()
@@ -137,7 +115,7 @@ class Load:
         while self._client.next_output(_QUIET) is not None:  # none of this burst may burden the next
             pass
         took = trace.sent_s[-1] if len(trace) > 1 else math.nan
-        return Burst(rate, (len(trace) - 1) / took if took > 0 else rate, trace.sent, trace.answered)
+        return RateTrial(rate, (len(trace) - 1) / took if took > 0 else rate, trace.sent, trace.answered)
 
     def probe(self, rate: float, calls: int, request: srv.SetVocabulary.Request | None) -> ServiceProbe:
         """Get the vocabulary, and set it to `request` where that is not None, `calls` times each while frames
