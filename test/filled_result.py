@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ovseg_ros.metrics.confusion import ConfusionTable
+from ovseg_ros.metrics.agreement import ConfusionTable
 
 
 def filled(kind: Any, numbers: Iterator[int] | None = None) -> Any:

@@ -61,7 +61,7 @@ def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
     right = known = 0
     for image, truth in zip(images, truths, strict=True):
         assert image.stamp_ns == truth.stamp_ns
-        expected = mapping.truth_as_vocabulary(bag.decode_labels(truth))
+        expected = mapping.table[bag.decode_labels(truth)]
         labels = segmenter.segment(bag.decode_image(image), classifier).labels
         counted = expected != UNLABELLED_ID
         right += int(np.count_nonzero((labels == expected) & counted))

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
-from ovseg_ros.metrics.confusion import Count, Share, mean
+from ovseg_ros.metrics.agreement import Count, Share, mean
 from ovseg_ros.vocabulary import UNLABELLED_ID
 
 BINS = 15
@@ -31,34 +31,19 @@ class ReliabilityBin:
             raise ValueError("confidence and accuracy of a bin with pixels")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Calibration:
     """Confidence against truth over the counted, labelled pixels.
 
     Attributes:
         ece: expected calibration error, sum over the bins of (share of pixels) * |accuracy - confidence|.
         brier: mean of (confidence - right)^2, `right` being 0 or 1: the Brier score of the shown label.
-        edges: of the bins; bin i holds edges[i] <= confidence < edges[i + 1], the last one 1 too.
-        counts: pixels in each bin.
-        confidence, accuracy: their mean in each bin, 0..1; NaN in an empty one.
+        bins: each with low <= confidence < high, the last one with 1 too.
     """
 
     ece: float
     brier: float
-    edges: Float64[np.ndarray, " n+1"]
-    counts: Int64[np.ndarray, " n"]
-    confidence: Float64[np.ndarray, " n"]
-    accuracy: Float64[np.ndarray, " n"]
-
-    @property
-    def bins(self) -> tuple[ReliabilityBin, ...]:
-        """The same, bin by bin."""
-        edges = self.edges.tolist()
-        columns = (column.tolist() for column in (self.counts, self.confidence, self.accuracy))
-        return tuple(
-            ReliabilityBin(low, high, pixels, *((confidence, accuracy) if pixels else (None, None)))
-            for low, high, pixels, confidence, accuracy in zip(edges, edges[1:], *columns, strict=False)
-        )
+    bins: tuple[ReliabilityBin, ...]
 
 
 class ConfidenceCounts:
@@ -105,16 +90,17 @@ class ConfidenceCounts:
             return None
         weights = (pixels, right, pixels * _LEVELS)
         counts, hits, sums = (np.bincount(_BIN_OF, weights=part, minlength=BINS) for part in weights)
-        levels = _LEVELS / 255
-        with np.errstate(invalid="ignore"):
-            confidence, accuracy = sums / 255 / counts, hits / counts
+        levels, edges = _LEVELS / 255, (np.arange(BINS + 1) / BINS).tolist()
+        bins = (
+            ReliabilityBin(low, high, int(count), *((said / count, hit / count) if count else (None, None)))
+            for low, high, count, said, hit in zip(
+                edges, edges[1:], counts.tolist(), (sums / 255).tolist(), hits.tolist(), strict=False
+            )
+        )
         return Calibration(
             ece=float(np.abs(hits - sums / 255).sum() / total),
             brier=float((right * (1 - levels) ** 2 + wrong * levels**2).sum() / total),
-            edges=np.arange(BINS + 1) / BINS,
-            counts=counts.astype(np.int64),
-            confidence=confidence,
-            accuracy=accuracy,
+            bins=tuple(bins),
         )
 
 

@@ -7,18 +7,22 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from ovseg_ros.images.motion import Follower
-from ovseg_ros.metrics.boundary import TOLERANCE, BoundaryCounts, boundary_f
-from ovseg_ros.metrics.calibration import ConfidenceCounts, ReliabilityBin, best_threshold
-from ovseg_ros.metrics.confusion import (
+from ovseg_ros.metrics.agreement import (
     EXTRA_COLUMNS,
+    TOLERANCE,
+    BoundaryCounts,
     ConfusionMatrix,
     ConfusionTable,
     Count,
     FlickerCounts,
     Share,
+    boundary_f,
     mean,
+    mean_iou,
+    pixel_accuracy,
     share,
 )
+from ovseg_ros.metrics.calibration import ConfidenceCounts, ReliabilityBin, best_threshold
 from ovseg_ros.metrics.truth_mapping import TruthMapping
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
 
@@ -166,15 +170,15 @@ class SegmentationAccumulator:
     ) -> FrameScore:
         """Count a frame on its own, as `update` does; may run in several threads."""
         mapping = self.mapping(vocabulary)
-        owned = mapping.truth_as_vocabulary(truth)
+        owned = mapping.table[truth]
         statistics = FrameStatistics(frames=1)
         statistics.confusion.update(owned, labels)
         statistics.boundary.update(owned, labels, mapping.groups)
         if confidence is not None:
             statistics.confidence.update(owned, labels, confidence)
-        scores = statistics.confusion.compute(list(mapping.groups))
+        counts = statistics.confusion.counts
+        figures = mean_iou(counts, mapping.groups), pixel_accuracy(counts)
         small = None if image is None else self._follower.reduced(image)
-        figures = (scores.mean_iou, scores.pixel_accuracy)
         return FrameScore(vocabulary, owned, labels, confidence, statistics, *figures, small)
 
     def add(self, frame: FrameScore) -> None:

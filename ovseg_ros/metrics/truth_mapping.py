@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import yaml
 from jaxtyping import UInt8
@@ -59,13 +58,9 @@ class TruthMapping:
                 groups.setdefault(owner, []).append(truth_id)
         return cls({owner: tuple(ids) for owner, ids in groups.items()}, dict(names), tuple(ignored))
 
-    def truth_as_vocabulary(self, truth: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
-        """Truth ids as the vocabulary's ids; 255 where no class claims them."""
-        return cv2.LUT(np.ascontiguousarray(truth), self.table).reshape(truth.shape)
-
     @cached_property
     def table(self) -> UInt8[np.ndarray, "256"]:
-        """The vocabulary's id of each truth id."""
+        """The vocabulary's id of each truth id, 255 where no class claims it; to be indexed with truth."""
         table = np.full(256, UNLABELLED_ID, np.uint8)
         for owner, ids in self.groups.items():
             table[list(ids)] = owner

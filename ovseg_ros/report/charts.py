@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.metrics.calibration import ReliabilityBin
-from ovseg_ros.metrics.confusion import ConfusionTable
 from ovseg_ros.report.svg import Axes, document, tag, ticks
 from ovseg_ros.runs.results import FrameResult
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from ovseg_ros.metrics.confusion import ConfusionTable
+from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.report.figures import FIGURES, percent
 from ovseg_ros.runs.results import RunResult, VocabularyPhase
 

@@ -121,7 +121,7 @@ class Calibrator:
         if frame.truth is None:
             return
         truth = frame.truth()
-        rows = self._row[self._mapping.truth_as_vocabulary(truth)]
+        rows = self._row[self._mapping.table[truth]]
         places = np.flatnonzero(rows >= 0)
         if not places.size:
             return

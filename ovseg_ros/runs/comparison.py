@@ -10,8 +10,8 @@ from jaxtyping import Int64, UInt8
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics import ConfusionMatrix, TruthMapping, bootstrap
+from ovseg_ros.metrics.agreement import Count, Share, share
 from ovseg_ros.metrics.bootstrap import Interval
-from ovseg_ros.metrics.confusion import Count, Share, share
 from ovseg_ros.runs.results import OPTIONAL, Number
 
 
@@ -136,7 +136,7 @@ class ComparisonCounts:
 
         Raises ValueError where the sizes differ.
         """
-        owned = self._mapping.truth_as_vocabulary(truth)
+        owned = self._mapping.table[truth]
         self._counts.append(np.stack([self._count(owned, found) for found in labels]))
         self._ms.append(list(ms))
         self._peaks = [_most(*pair) for pair in zip(self._peaks, peaks, strict=True)]

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float64
 from pydantic import AllowInfNan
 
+from ovseg_ros.metrics.agreement import Count, Share
 from ovseg_ros.metrics.calibration import ReliabilityBin
-from ovseg_ros.metrics.confusion import Count, Share
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 
 Number = Annotated[float, AllowInfNan(False)]

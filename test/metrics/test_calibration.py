@@ -51,14 +51,16 @@ def test_figures_equal_sums_pixel_by_pixel(frames: list) -> None:
     gaps = [abs(sum(r for _, r in part) - sum(c for c, _ in part)) for part in bins]
     assert found.ece == pytest.approx(sum(gaps) / len(shown), abs=1e-12)
     assert found.brier == pytest.approx(sum((c - r) ** 2 for c, r in shown) / len(shown), abs=1e-12)
-    assert found.counts.tolist() == [len(part) for part in bins]
-    for part, confidence, accuracy in zip(bins, found.confidence, found.accuracy, strict=True):
+    assert [entry.pixels for entry in found.bins] == [len(part) for part in bins]
+    assert [(entry.low, entry.high) for entry in found.bins] == [
+        (i / BINS, (i + 1) / BINS) for i in range(BINS)
+    ]
+    for part, entry in zip(bins, found.bins, strict=True):
         if part:
-            assert confidence == pytest.approx(sum(c for c, _ in part) / len(part))
-            assert accuracy == pytest.approx(sum(r for _, r in part) / len(part))
+            assert entry.confidence == pytest.approx(sum(c for c, _ in part) / len(part))
+            assert entry.accuracy == pytest.approx(sum(r for _, r in part) / len(part))
         else:
-            assert math.isnan(confidence)
-            assert math.isnan(accuracy)
+            assert entry.confidence is entry.accuracy is None
 
 
 def slow_miou(pixels: list[tuple[int, int, int]], threshold: float, spared: int) -> float | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ovseg_ros.metrics.confusion import EXTRA_COLUMNS
+from ovseg_ros.metrics.agreement import EXTRA_COLUMNS
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
 

@@ -24,14 +24,14 @@ def test_several_truth_classes_go_into_one() -> None:
     assert mapping.groups == {1: (1, 4)}
     assert mapping.group_name(1) == "Car + truck"
     truth = np.array([[1, 4, 2, 0, 255]], np.uint8)
-    assert mapping.truth_as_vocabulary(truth).tolist() == [[1, 1, 255, 255, 255]]
+    assert mapping.table[truth].tolist() == [[1, 1, 255, 255, 255]]
 
 
 def test_a_background_prompt_claims_truth_for_background() -> None:
     vocabulary = VocabularyBuilder().build(["car"], background=["sky"])
     mapping = TruthMapping.by_name(NAMES, vocabulary)
     assert mapping.groups == {1: (1,), 0: (3,)}
-    assert mapping.truth_as_vocabulary(np.array([3], np.uint8)).tolist() == [0]
+    assert mapping.table[np.array([3], np.uint8)].tolist() == [0]
 
 
 def test_void_is_never_a_class() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
+from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.metrics.calibration import ReliabilityBin
-from ovseg_ros.metrics.confusion import ConfusionTable
 from ovseg_ros.report.charts import (
     confusion_matrix,
     hex_color,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovseg_ros.metrics.confusion import ConfusionTable
+from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.metrics.segmentation import BestThreshold
 from ovseg_ros.report.page import Media, Video, render, write_run
 from ovseg_ros.runs.result_files import read_result

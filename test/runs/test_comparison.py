@@ -29,7 +29,7 @@ def labels(seed: int, right: float) -> np.ndarray:
     """Labels in the vocabulary's ids, of which a share is right."""
     generator = np.random.default_rng(100 + seed)
     guess = generator.integers(0, 4, (12, 16)).astype(np.uint8)
-    return np.where(generator.random((12, 16)) < right, MAPPING.truth_as_vocabulary(truth(seed)), guess)
+    return np.where(generator.random((12, 16)) < right, MAPPING.table[truth(seed)], guess)
 
 
 def counts_of(frames: int, *shares: float) -> ComparisonCounts:

@@ -1,17 +1,18 @@
-"""Every metric satisfies one protocol: counts of parts add up to the counts of the whole."""
+"""The counts of parts add up to the counts of the whole, whatever is counted."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ovseg_ros.metrics import BoundaryCounts, ConfidenceCounts, ConfusionMatrix, FlickerCounts, Metric
+from ovseg_ros.metrics import BoundaryCounts, ConfidenceCounts, ConfusionMatrix, FlickerCounts
 
-METRICS: tuple[Metric, ...] = (ConfusionMatrix(), BoundaryCounts(), ConfidenceCounts(), FlickerCounts())
+METRICS: tuple[Any, ...] = (ConfusionMatrix(), BoundaryCounts(), ConfidenceCounts(), FlickerCounts())
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: type(metric).__name__)
-def test_parts_add_up_to_the_whole_in_any_order(metric: Metric) -> None:
+def test_parts_add_up_to_the_whole_in_any_order(metric: Any) -> None:
     random = np.random.default_rng(3)
     whole, parts = copy.deepcopy(metric), [copy.deepcopy(metric) for _ in range(3)]
     for part in parts:
@@ -27,4 +28,6 @@ def test_parts_add_up_to_the_whole_in_any_order(metric: Metric) -> None:
     total = copy.deepcopy(metric)
     for part in reversed(parts):
         total.add(part)
-    assert repr(total.compute()) == repr(whole.compute()) != repr(metric.compute())
+    for name, value in vars(total).items():
+        assert np.array_equal(value, vars(whole)[name]), name
+        assert not np.array_equal(value, vars(metric)[name]), name
