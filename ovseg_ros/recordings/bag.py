@@ -182,16 +182,11 @@ class Bag:
         """Names by the ids that `decode_labels` gives with `label_map`; empty where the bag has none."""
         return dict(self.label_map(labels_topic).names)
 
-    def messages(
-        self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[Message]:
-        """The messages of these topics in the order of recording; none for topics the bag lacks.
-
-        With `start_ns` and `stop_ns` only those with `start_ns <= log_ns < stop_ns`. Messages that are
-        damaged are left out and reported in `warnings`.
-        """
+    def messages(self, topics: Sequence[str], start_ns: int = 0) -> Iterator[Message]:
+        """The messages of these topics from a time of recording on, in order; none for topics the bag lacks.
+        Messages that are damaged are left out and reported in `warnings`."""
         for file in self._files:
-            for raw in self._readable(file, topics, start_ns, stop_ns):
+            for raw in self._readable(file, topics, start_ns):
                 try:
                     yield self._message(raw)
                 except BagError as error:
@@ -229,14 +224,11 @@ class Bag:
         if text not in self._damage:
             self._damage.append(text)
 
-    def _readable(
-        self, file: StorageFile, topics: Sequence[str], start_ns: int | None, stop_ns: int | None
-    ) -> Iterator[RawMessage]:
+    def _readable(self, file: StorageFile, topics: Sequence[str], start_ns: int) -> Iterator[RawMessage]:
         """A file's messages; where it turns out to be damaged, what is left behind that place."""
-        last_ns: int | None = None
         try:
-            for raw in file.messages(topics, start_ns, stop_ns):
-                last_ns = raw.log_ns
+            for raw in file.messages(topics, start_ns):
+                start_ns = raw.log_ns + 1
                 yield raw
             return
         # rosbags lets through whatever its parsing meets in a damaged file.
@@ -250,7 +242,7 @@ class Bag:
         except BagError:
             return
         try:
-            yield from rest.messages(topics, start_ns if last_ns is None else last_ns + 1, stop_ns)
+            yield from rest.messages(topics, start_ns)
         finally:
             for loss in rest.losses:
                 self._warn(f"{file.path.name} {loss}")

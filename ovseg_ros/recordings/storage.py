@@ -36,51 +36,38 @@ _HINT = (
 )
 
 
-class IntactFile:
+class IntactFile(StorageFile):
     """A storage file, or a folder whose files are compressed as a whole, as rosbags reads it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.losses: list[str] = []
-        kind = _kind(path)
-        reader: type[Any] = Ros1Reader if kind == ".bag" else Ros2Reader
-        self._reader = reader(path)
-        self._reader.open()
-        try:
-            self._encoding = "ros1" if kind == ".bag" else "cdr"
-            self.storage = _STORAGES.get(kind) or str(_metadata(path).get("storage_identifier"))
-            self.compression = _COMPRESSIONS[kind](path) if kind in _COMPRESSIONS else "none"
-            if path.is_dir():
-                self.compression = "zstd"
-            if kind == ".mcap" and self._reader.message_count:
-                # rosbags would pass over such chunks without a word.
-                chunks = self._reader.storage.chunks
-                if not all(chunk.message_index_offsets for chunk in chunks):
-                    raise ValueError("it has chunks without a message index")
-            self._types = {c.msgtype: ros2_type(c.msgtype) for c in self._reader.connections}
-            self.channels = [
-                TopicInfo(c.topic, self._types[c.msgtype], c.msgcount) for c in self._reader.connections
-            ]
-            filled = self._reader.message_count > 0
-            self.start_ns: int | None = self._reader.start_time if filled else None
-            # rosbags counts the end as the nanosecond behind the last message.
-            self.end_ns: int | None = self._reader.end_time - 1 if filled else None
-        except BaseException:
-            self._reader.close()
-            raise
+        reader: Ros1Reader | Ros2Reader = (Ros1Reader if _kind(path) == ".bag" else Ros2Reader)(path)
+        reader.open()
+        super().__init__(path, reader)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+    def _survey(self) -> None:
+        path, kind = self.path, _kind(self.path)
+        self._encoding = "ros1" if kind == ".bag" else "cdr"
+        self.storage = _STORAGES.get(kind) or str(_metadata(path).get("storage_identifier"))
+        self.compression = _COMPRESSIONS[kind](path) if kind in _COMPRESSIONS else "none"
+        if path.is_dir():
+            self.compression = "zstd"
+        filled = self._file.message_count > 0
+        # rosbags would pass over chunks without an index without a word.
+        if kind == ".mcap" and filled and not all(c.message_index_offsets for c in self._file.storage.chunks):
+            raise ValueError("it has chunks without a message index")
+        connections = self._file.connections
+        self._types = {c.msgtype: ros2_type(c.msgtype) for c in connections}
+        self.channels = [TopicInfo(c.topic, self._types[c.msgtype], c.msgcount) for c in connections]
+        self.start_ns = self._file.start_time if filled else None
+        # rosbags counts the end as the nanosecond behind the last message.
+        self.end_ns = self._file.end_time - 1 if filled else None
 
-    def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[RawMessage]:
-        """The messages of these topics in the order of recording. Raises whatever a damaged file provokes."""
-        connections = [c for c in self._reader.connections if c.topic in topics]
+    def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
+        """As in `StorageFile`. Raises whatever a damaged file provokes."""
+        connections = [c for c in self._file.connections if c.topic in topics]
         if not connections:
             return
-        for connection, log_ns, data in self._reader.messages(connections, start_ns, stop_ns):
+        for connection, log_ns, data in self._file.messages(connections, start_ns):
             kind = self._types[connection.msgtype]
             yield RawMessage(connection.topic, kind, log_ns, data, self._encoding)
 

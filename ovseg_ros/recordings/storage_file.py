@@ -2,10 +2,11 @@
 
 import bz2
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import lz4.frame
 
@@ -41,26 +42,39 @@ class RawMessage(NamedTuple):
     encoding: str
 
 
-class StorageFile(Protocol):
+class StorageFile(ABC):
     """An open storage file, or a folder whose files are compressed as a whole. `start_ns` and `end_ns` are
     the times of the first and the last message, None where there is none; `storage` is mcap, sqlite3 or ros1;
     `compression` none, zstd, lz4 or bz2; `losses` says in words what could not be read so far."""
 
-    path: Path
     storage: str
-    compression: str
+    compression = "none"
     channels: list[TopicInfo]
     start_ns: int | None
     end_ns: int | None
-    losses: list[str]
 
-    def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[RawMessage]:
-        """The messages of these topics in the order of recording, `start_ns <= log_ns < stop_ns`."""
+    def __init__(self, path: Path, file: Any) -> None:
+        """`file` is what `close` closes, as it does where the file's contents cannot be surveyed."""
+        self.path = path
+        self.losses: list[str] = []
+        self._file = file
+        try:
+            self._survey()
+        except BaseException:
+            self.close()
+            raise
+
+    @abstractmethod
+    def _survey(self) -> None:
+        """Find the topics and the times."""
+
+    @abstractmethod
+    def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
+        """The messages of these topics from a time on, in the order of recording."""
 
     def close(self) -> None:
         """Close the file."""
+        self._file.close()
 
 
 def count_messages(
@@ -82,11 +96,6 @@ def ros2_type(name: str) -> str:
     """The name of a message type in ROS 2's form: `sensor_msgs/Image` becomes `sensor_msgs/msg/Image`."""
     package, _, last = name.partition("/")
     return name if "/" in last else f"{package}/msg/{last}"
-
-
-def within(log_ns: int, start_ns: int | None, stop_ns: int | None) -> bool:
-    """Whether a time lies in a range that may be open on either side."""
-    return (start_ns is None or start_ns <= log_ns) and (stop_ns is None or log_ns < stop_ns)
 
 
 def decompress(data: bytes, compression: str) -> bytes:

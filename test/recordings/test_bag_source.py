@@ -72,9 +72,7 @@ class BagInMemory(Bag):
     def end_ns(self) -> int:
         return self._messages[-1].log_ns
 
-    def messages(
-        self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[Message]:
+    def messages(self, topics: Sequence[str], start_ns: int = 0) -> Iterator[Message]:
         for message in self._messages:
             if message.topic in topics:
                 self.given += 1

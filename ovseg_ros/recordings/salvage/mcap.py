@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ovseg_ros.recordings.frame import TopicInfo
-from ovseg_ros.recordings.storage_file import RawMessage, decompress, ros2_type, within
+from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, decompress, ros2_type
 
 MAGIC = b"\x89MCAP0\r\n"
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX, _DATA_END = 3, 4, 5, 6, 7, 15
@@ -33,7 +33,7 @@ class _Piece:
     counts: Counter[int] = field(default_factory=Counter)
 
 
-class SalvagedMcap:
+class SalvagedMcap(StorageFile):
     """What can be read of an MCAP file.
 
     Raises ValueError on opening what is no MCAP file, and OSError.
@@ -42,21 +42,16 @@ class SalvagedMcap:
     storage = "mcap"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.losses: list[str] = []
-        self.compression = "none"
         self._topics: dict[int, tuple[str, str, str]] = {}
         self._types: dict[int, str] = {}
         self._pieces: list[_Piece] = []
         self._times: list[int] = []
-        self._file = path.open("rb")
-        try:
-            if self._file.read(len(MAGIC)) != MAGIC:
-                raise ValueError("it does not begin as an MCAP file")
-            self._survey()
-        except BaseException:
-            self._file.close()
-            raise
+        super().__init__(path, path.open("rb"))
+
+    def _survey(self) -> None:
+        if self._file.read(len(MAGIC)) != MAGIC:
+            raise ValueError("it does not begin as an MCAP file")
+        self._find_pieces()
         counts: Counter[int] = Counter()
         for piece in self._pieces:
             counts.update(piece.counts)
@@ -66,13 +61,7 @@ class SalvagedMcap:
         self.start_ns = min(self._times, default=None)
         self.end_ns = max(self._times, default=None)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[RawMessage]:
+    def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
         """The messages of these topics, sorted by time within each chunk."""
         wanted = {number for number, (topic, _, _) in self._topics.items() if topic in topics}
         for piece in self._pieces:
@@ -85,12 +74,12 @@ class SalvagedMcap:
                 continue
             found = []
             for number, log_ns, place, length in _messages(content):
-                if number in wanted and within(log_ns, start_ns, stop_ns):
+                if number in wanted and log_ns >= start_ns:
                     topic, kind, encoding = self._topics[number]
                     found.append(RawMessage(topic, kind, log_ns, content[place : place + length], encoding))
             yield from sorted(found, key=lambda message: message.log_ns)
 
-    def _survey(self) -> None:
+    def _find_pieces(self) -> None:
         """Find every chunk and message, learn the topics and count."""
         chunk: _Piece | None = None
         times: list[int] = []

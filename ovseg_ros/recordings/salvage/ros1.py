@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ovseg_ros.recordings.storage_file import RawMessage, count_messages, decompress, ros2_type, within
+from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, count_messages, decompress, ros2_type
 
 MAGIC = b"#ROSBAG V2.0\n"
 _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
@@ -14,7 +14,7 @@ _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
 _Fields = dict[str, bytes]
 
 
-class SalvagedRos1:
+class SalvagedRos1(StorageFile):
     """What can be read of a ROS 1 bag.
 
     Raises ValueError on opening what is no ROS 1 bag of version 2.0, and OSError.
@@ -23,31 +23,20 @@ class SalvagedRos1:
     storage = "ros1"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.losses: list[str] = []
-        self.compression = "none"
         self._topics: dict[int, tuple[str, str]] = {}
-        self._file = path.open("rb")
-        try:
-            if self._file.read(len(MAGIC)) != MAGIC:
-                raise ValueError("it does not begin as a ROS 1 bag of version 2.0")
-            found = ((number, log_ns) for number, log_ns, _ in self._all_messages(self.losses))
-            self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
-        except BaseException:
-            self._file.close()
-            raise
+        super().__init__(path, path.open("rb"))
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def _survey(self) -> None:
+        if self._file.read(len(MAGIC)) != MAGIC:
+            raise ValueError("it does not begin as a ROS 1 bag of version 2.0")
+        found = ((number, log_ns) for number, log_ns, _ in self._all_messages(self.losses))
+        self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
 
-    def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[RawMessage]:
+    def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
         """The messages of these topics in the order of the file."""
         for number, log_ns, data in self._all_messages([]):
             topic, kind = self._topics[number]
-            if topic in topics and within(log_ns, start_ns, stop_ns):
+            if topic in topics and log_ns >= start_ns:
                 yield RawMessage(topic, kind, log_ns, data, "ros1")
 
     def _all_messages(self, losses: list[str]) -> Iterator[tuple[int, int, bytes]]:

@@ -5,50 +5,42 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from ovseg_ros.recordings.storage_file import RawMessage, count_messages, ros2_type, within
+from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, count_messages, ros2_type
 
 _MISSES = 2000
 """This many unreadable messages one after another are taken for the end of the file."""
 
 
-class SalvagedSqlite:
+class SalvagedSqlite(StorageFile):
     """What can be read of a db3 file.
 
     Raises ValueError where not even the list of topics can be read, and OSError.
     """
 
     storage = "sqlite3"
-    compression = "none"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.losses: list[str] = []
         # `immutable`: what another process may be writing is not waited for.
-        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        super().__init__(path, sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True))
+
+    def _survey(self) -> None:
         try:
             # Without it SQLite refuses a file that is shorter than its header says.
-            self._database.execute("PRAGMA writable_schema=ON")
+            self._file.execute("PRAGMA writable_schema=ON")
             self._topics = {
                 number: (name, ros2_type(kind))
-                for number, name, kind in self._database.execute("SELECT id, name, type FROM topics")
+                for number, name, kind in self._file.execute("SELECT id, name, type FROM topics")
             }
             found = self._rows("topic_id, timestamp", self.losses)
             self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
         except sqlite3.Error as error:
-            self._database.close()
             raise ValueError(str(error)) from error
 
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[RawMessage]:
+    def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
         """The messages of these topics in the order in which they were written."""
         wanted = {number for number, (topic, _) in self._topics.items() if topic in topics}
         for number, log_ns, data in self._rows("topic_id, timestamp, data", []):
-            if number in wanted and within(log_ns, start_ns, stop_ns):
+            if number in wanted and log_ns >= start_ns:
                 topic, kind = self._topics[number]
                 yield RawMessage(topic, kind, log_ns, data, "cdr")
 
@@ -60,7 +52,7 @@ class SalvagedSqlite:
             number += 1
             try:
                 # The last byte is asked for to see whether the message is there as a whole.
-                row = self._database.execute(
+                row = self._file.execute(
                     f"SELECT {columns}, substr(data, -1) FROM messages WHERE id = ?", (number,)
                 ).fetchone()
             except sqlite3.Error:
@@ -80,6 +72,6 @@ class SalvagedSqlite:
     def _last_number(self) -> int | None:
         """The number of the last message; None where that place of the file is lost."""
         try:
-            return int(self._database.execute("SELECT max(id) FROM messages").fetchone()[0] or 0)
+            return int(self._file.execute("SELECT max(id) FROM messages").fetchone()[0] or 0)
         except sqlite3.Error:
             return None

@@ -33,8 +33,8 @@ def test_the_same_as_rosbags(tmp_path: Path, write: Callable[[Path], Path]) -> N
         assert (salvaged.start_ns, salvaged.end_ns) == (intact.start_ns, intact.end_ns)
         assert (salvaged.storage, salvaged.compression) == (intact.storage, intact.compression)
         assert list(salvaged.messages([TOPIC])) == list(intact.messages([TOPIC]))
-        some = [3 * SECOND, 7 * SECOND]
-        assert list(salvaged.messages([TOPIC], *some)) == list(intact.messages([TOPIC], *some))
+        later = list(salvaged.messages([TOPIC], 7 * SECOND))
+        assert later == list(intact.messages([TOPIC], 7 * SECOND)) != []
         assert list(salvaged.messages(["/other"])) == []
         assert salvaged.losses == []
     finally:
