@@ -51,7 +51,7 @@ def make(
     ] = True,
 ) -> None:
     """Write a rosbag2 (mcap) of a dataset folder."""
-    from ovseg_ros.recordings.datasets.dataset_bag import make_bag
+    from ovseg_ros.recordings.writer import make_bag
 
     with console.ProgressBars().stage("writing") as advance:
         summary = make_bag(

@@ -66,14 +66,13 @@ class Bag:
     @property
     def warnings(self) -> list[str]:
         """What is wrong with the bag, as far as it was read; a line each."""
-        lost = [f"{file.path.name} {loss}" for file in self._files for loss in file.losses]
-        left_out = [
-            f"{entry.count} message{'s' * (entry.count > 1)} of {topic} could not be read; "
-            f"the first at {entry.seconds:.3f} s: {entry.reason}"
-            for topic, entry in sorted(self._unreadable.items())
-        ]
+        lines = [*self._damage, *(f"{file.path.name} {loss}" for file in self._files for loss in file.losses)]
+        for topic, entry in sorted(self._unreadable.items()):
+            lines.append(
+                f"{entry.count} message{'s' * (entry.count > 1)} of {topic} could not be read; "
+                f"the first at {entry.seconds:.3f} s: {entry.reason}"
+            )
         name = self.path.name
-        lines = (*self._damage, *lost, *left_out)
         return [line if line.startswith(f"{name} ") else f"{name}: {line}" for line in lines]
 
     @property

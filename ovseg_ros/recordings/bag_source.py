@@ -93,8 +93,8 @@ class BagSource:
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in the order of recording. Images without a stamp get the time of recording."""
-        matching = _Matching(self.bag, self.topic.name, self._truth_topic, beside, self._slop_ns)
-        frames = (self._frame(number, *found) for number, found in enumerate(matching.images()))
+        matching = _Matching(self.topic.name, self._truth_topic, beside, self._slop_ns)
+        frames = (self._frame(number, *found) for number, found in enumerate(matching.images(self.bag)))
         return select(frames, selection, lambda frame: frame.seconds)
 
     def _find_truth(self) -> None:
@@ -130,17 +130,10 @@ class BagSource:
             truth = self._labels.reader(image.stamp_ns)
         elif labels is not None:
             truth = partial(self.bag.decode_labels, labels, self._map)
+        seconds = (image.log_ns - self.bag.start_ns) / 1e9
+        decode, message = partial(self.bag.decode_image, image), partial(_stamped, image)
         return Frame(
-            number=number,
-            name="",
-            seconds=(image.log_ns - self.bag.start_ns) / 1e9,
-            stamp_ns=image.stamp_ns,
-            log_ns=image.log_ns,
-            image=partial(self.bag.decode_image, image),
-            truth=truth,
-            message=partial(_stamped, image),
-            camera_info=camera_info,
-            beside=beside,
+            number, "", seconds, image.stamp_ns, image.log_ns, decode, truth, message, camera_info, beside
         )
 
 
@@ -149,29 +142,25 @@ _Matched = tuple[Message, Message | None, Message | None, Mapping[str, Message]]
 
 
 class _Matching:
-    """Reads a bag and brings together what belongs together.
+    """Brings together what belongs together. Images for which something may still come wait for it, each with
+    its camera_info."""
 
-    `waiting` has the images for which something may still come, each with its camera_info.
-    """
-
-    def __init__(
-        self, bag: Bag, image_topic: str, truth: str | None, beside: Sequence[str], slop_ns: int
-    ) -> None:
-        self._bag = bag
+    def __init__(self, image_topic: str, truth: str | None, beside: Sequence[str], slop_ns: int) -> None:
         self._image_topic = image_topic
         self._truth = truth
         self._beside = beside
         self._slop_ns = slop_ns
         self._waiting: deque[tuple[Message, Message | None]] = deque()
-        sides = [name for name in (truth, *beside) if name is not None and name != image_topic]
-        self._by_stamp: dict[str, dict[int, Message]] = {name: {} for name in sides}
+        self._by_stamp: dict[str, dict[int, Message]] = {
+            name: {} for name in (truth, *beside) if name not in (None, image_topic)
+        }
 
-    def images(self) -> Iterator[_Matched]:
-        """All images in the order of recording."""
-        info = _camera_info_topic(self._bag, self._image_topic)
+    def images(self, bag: Bag) -> Iterator[_Matched]:
+        """All images of a bag in the order of recording."""
+        info = _camera_info_topic(bag, self._image_topic)
         camera_info: Message | None = None
         names = [self._image_topic, *([info] if info else []), *self._by_stamp]
-        for message in self._bag.messages(names):
+        for message in bag.messages(names):
             # Images whose time is over go first: what they waited with may be dropped for this message.
             yield from self._release(message.log_ns - 1)
             if message.topic == self._image_topic:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +42,15 @@ class ImageTopic:
     @property
     def period_s(self) -> float | None:
         """The median time between two recordings; None for fewer than two."""
-        steps = self._steps()
-        return float(np.median(steps)) if steps.size else None
+        return float(np.median(np.diff(np.sort(self.times)) / 1e9)) if len(self.times) > 1 else None
 
     @property
     def gaps(self) -> list[Gap]:
         """The pauses between two recordings."""
-        times, steps, period = np.sort(self.times), self._steps(), self.period_s
-        places = np.flatnonzero(steps > GAP_FACTOR * (period or np.inf))
+        times = np.sort(self.times)
+        steps = np.diff(times) / 1e9
+        places = np.flatnonzero(steps > GAP_FACTOR * (self.period_s or np.inf))
         return [Gap(float((times[n] - self.start_ns) / 1e9), float(steps[n])) for n in places]
-
-    def _steps(self) -> np.ndarray:
-        return np.diff(np.sort(self.times)) / 1e9
 
     def add(self, bag: Bag, message: Message) -> None:
         """Count one message."""
@@ -74,6 +71,19 @@ class ImageTopic:
                     raise ValueError(f"the {header.kind} image ends early")
         except (OvsegError, ValueError) as error:
             bag.leave_out(message.topic, message.log_ns, error)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values for JSON."""
+        return {
+            "sizes": [
+                {"width": width, "height": height, "images": count}
+                for (width, height), count in self.sizes.most_common()
+            ],
+            "formats": self.formats,
+            "data_bytes": self.data_bytes,
+            "period_s": self.period_s,
+            "gaps": [asdict(gap) for gap in self.gaps],
+        }
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ class BagInfo:
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values for JSON."""
-        images = {entry.topic.name: entry for entry in self.images}
+        images = {entry.topic.name: entry.as_json() for entry in self.images}
         return {
             "path": str(self.path),
             "storage": self.storage,
@@ -118,7 +128,7 @@ class BagInfo:
             "messages": sum(topic.count for topic in self.topics),
             "topics": [
                 {"name": topic.name, "type": topic.type, "messages": topic.count, "rate_hz": topic.rate}
-                | (_image_json(images[topic.name]) if topic.name in images else {})
+                | images.get(topic.name, {})
                 for topic in self.topics
             ],
             "cameras": self.cameras,
@@ -168,12 +178,13 @@ def inspect_bag(
                 label_topic.count,
                 None if quick else len(stamps & set(images[label_topic.name].stamps)),
             )
+        files = [file for place in bag.files for file in (place.iterdir() if place.is_dir() else [place])]
         return BagInfo(
             path=bag.path,
             storage=bag.storage,
             compression=bag.compression,
             files=bag.files,
-            file_bytes=sum(_bytes_of(file) for file in bag.files),
+            file_bytes=sum(file.stat().st_size for file in files),
             start_ns=bag.start_ns,
             seconds=(bag.end_ns - bag.start_ns) / 1e9,
             topics=bag.topics,
@@ -182,21 +193,3 @@ def inspect_bag(
             truth=truth,
             warnings=bag.warnings,
         )
-
-
-def _image_json(image: ImageTopic) -> dict[str, Any]:
-    return {
-        "sizes": [
-            {"width": width, "height": height, "images": count}
-            for (width, height), count in sorted(image.sizes.items(), key=lambda entry: -entry[1])
-        ],
-        "formats": image.formats,
-        "data_bytes": image.data_bytes,
-        "period_s": image.period_s,
-        "gaps": [{"start_s": gap.start_s, "seconds": gap.seconds} for gap in image.gaps],
-    }
-
-
-def _bytes_of(path: Path) -> int:
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)

@@ -1,12 +1,26 @@
-"""Writing new bags without ROS."""
+"""Writing new bags without ROS: message by message, and of data set folders."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from ovseg_ros.recordings.messages import message_types
+from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
+from ovseg_ros.recordings.datasets.dataset import DatasetError
+from ovseg_ros.recordings.datasets.layouts import open_dataset
+from ovseg_ros.recordings.file_sources import COMPRESSED_TOPIC, FIRST_STAMP_NS, RAW_TOPIC
+from ovseg_ros.recordings.messages import (
+    COMPRESSED_IMAGE,
+    IMAGE,
+    LABEL_INFO,
+    compressed_message,
+    image_message,
+    message_types,
+    truth_info_cdr,
+)
 from ovseg_ros.recordings.storage_file import BagError
 
 _NO_TIME = QosTime(0, 0)
@@ -63,3 +77,77 @@ class BagWriter:
     def write_cdr(self, topic: str, data: bytes | memoryview, log_ns: int) -> None:
         """Write CDR bytes as they are."""
         self._writer.write(self._connections[topic], log_ns, data)
+
+
+@dataclass(frozen=True)
+class BagSummary:
+    """What went into a bag: frames, how many of them have ground truth, the classes' names."""
+
+    path: Path
+    frames: int
+    labelled: int
+    classes: tuple[str, ...]
+    seconds: float
+    layout: str
+    split: str | None
+
+
+def make_bag(
+    folder: Path | str,
+    output: Path | str,
+    *,
+    layout: str = "",
+    split: str = "",
+    rate: float = 10.0,
+    limit: int | None = None,
+    compressed: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> BagSummary:
+    """Write a rosbag2 (mcap) of a dataset folder, a frame each 1/`rate` seconds, at most `limit` frames.
+
+    Topics: `/camera/image/compressed` (the files' own bytes) or `/camera/image` (rgb8), and where the
+    folder has labels `/ground_truth/labels` (mono8: class n of the dataset, counted from 0, has the id
+    n + 1; void stays 255) and `/ground_truth/label_info`, latched. Files go in natural order of name (2
+    before 10) or in that of the dataset's own list; sequences that differ in a prefix follow one another.
+    `layout` and `split` as in `open_dataset`. `progress` is called with (frames done, frames in all).
+    Raises DatasetError on the folder, BagError where `output` exists already.
+    """
+    if not rate > 0:
+        raise DatasetError(f"the rate is {rate}; expected a number of frames a second above 0")
+    dataset = open_dataset(folder, layout, split)
+    items = dataset.items[:limit]
+    topic, kind = (COMPRESSED_TOPIC, COMPRESSED_IMAGE) if compressed else (RAW_TOPIC, IMAGE)
+    labelled = 0
+    with BagWriter(output) as bag:
+        bag.add_topic(topic, kind)
+        if dataset.classes:
+            bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
+            bag.add_topic(TRUTH_TOPIC, IMAGE)
+            bag.write_cdr(
+                TRUTH_INFO_TOPIC, truth_info_cdr(dataset.label_names, FIRST_STAMP_NS), FIRST_STAMP_NS
+            )
+        for index, item in enumerate(items):
+            stamp = FIRST_STAMP_NS + round(index * 1e9 / rate)
+            pixels = dataset.read_image(item)
+            if compressed:
+                bag.write(topic, compressed_message(*dataset.encoded(item), stamp), stamp)
+            else:
+                bag.write(topic, image_message(pixels, "rgb8", stamp), stamp)
+            truth = dataset.read_labels(item)
+            if truth is not None:
+                if truth.shape != pixels.shape[:2]:
+                    raise DatasetError(
+                        f"{item.labels} is {_size(truth.shape)} and its image {item.image.name} "
+                        f"{_size(pixels.shape)}"
+                    )
+                bag.write(TRUTH_TOPIC, image_message(truth, "mono8", stamp), stamp)
+                labelled += 1
+            if progress:
+                progress(index + 1, len(items))
+    return BagSummary(
+        Path(output), len(items), labelled, dataset.classes, len(items) / rate, dataset.layout, dataset.split
+    )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"

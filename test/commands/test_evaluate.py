@@ -15,9 +15,8 @@ from PIL import Image
 from typer.testing import Result
 
 from ovseg_ros.recordings.bag import Bag
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.messages import COMPRESSED_IMAGE, IMAGE, image_message
-from ovseg_ros.recordings.writer import BagWriter
+from ovseg_ros.recordings.writer import BagWriter, make_bag
 from ovseg_ros.runs import calibrate, predictors
 
 Run = Callable[..., Result]

@@ -48,7 +48,7 @@ def bag(tmp_path: Path) -> Path:
     return tmp_path / "bag"
 
 
-def test_all_that_is_told(bag: Path) -> None:
+def test_all_that_is_reported(bag: Path) -> None:
     progress: list[tuple[int, int]] = []
     info = inspect_bag(bag, progress=lambda *state: progress.append(state))
     assert (info.storage, info.compression, info.seconds) == ("mcap", "zstd", 9.5)

@@ -15,7 +15,6 @@ from ovseg_ros.images.codec import decode_compressed
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.dataset import DatasetError
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, read_image
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Source, SourceError, expected_count, select
 from ovseg_ros.recordings.label_files import LabelWriter
@@ -28,7 +27,7 @@ from ovseg_ros.recordings.messages import (
     truth_info_cdr,
 )
 from ovseg_ros.recordings.sources import find_sources, open_source, require_truth
-from ovseg_ros.recordings.writer import BagWriter
+from ovseg_ros.recordings.writer import BagWriter, make_bag
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 from ..commands.stand_ins import picture, save_picture, save_video

@@ -20,7 +20,7 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.graph.client import GraphClient, ReplayError
 from ovseg_ros.graph.node_process import NodeProcess
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
+from ovseg_ros.recordings.writer import make_bag
 from ovseg_ros.runs.config import ReplayConfig
 from ovseg_ros.runs.demo import demo
 from ovseg_ros.runs.output_folder import OutputError

@@ -9,9 +9,9 @@ import pytest
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.recordings.writer import make_bag
 from ovseg_ros.runs.loop import score_frames
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.scoring import RunScores, Scorer

@@ -22,8 +22,8 @@ from ovseg_ros.graph.client import GraphClient, ReplayError
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.recordings.writer import make_bag
 from ovseg_ros.runs.config import ReplayConfig
 from ovseg_ros.runs.replay import ReplayOutcome, replay
 from ovseg_ros.runs.result_files import as_json

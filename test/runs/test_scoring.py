@@ -12,7 +12,6 @@ import pytest
 from ovseg_ros.metrics.segmentation import SegmentationAccumulator, SegmentationMetrics
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
@@ -26,6 +25,7 @@ from ovseg_ros.recordings.messages import (
     read_vocabulary_message,
 )
 from ovseg_ros.recordings.sources import open_source
+from ovseg_ros.recordings.writer import make_bag
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
 from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo

@@ -11,11 +11,11 @@ from PIL import Image
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset import DatasetError
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.datasets.layouts import open_dataset
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.recordings.storage_file import BagError
+from ovseg_ros.recordings.writer import make_bag
 
 
 def read_bag(path: Path) -> list[Frame]:

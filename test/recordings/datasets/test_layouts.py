@@ -9,8 +9,8 @@ from PIL import Image
 
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.datasets.dataset import DatasetError
-from ovseg_ros.recordings.datasets.dataset_bag import make_bag
 from ovseg_ros.recordings.datasets.layouts import LAYOUTS, open_dataset, recognise
+from ovseg_ros.recordings.writer import make_bag
 
 
 def image(path: Path) -> None:
