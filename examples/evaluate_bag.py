@@ -23,7 +23,7 @@ class PrintedProgress:
     def stage(self, what: str, total: int | None = None) -> Iterator[Advance]:
         """Print what begins."""
         print(f"{what} ...")
-        yield lambda steps=1, text="": None
+        yield lambda **step: None
 
     def warn(self, text: str) -> None:
         """Print a warning."""

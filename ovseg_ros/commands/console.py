@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -77,7 +78,7 @@ class ProgressBars:
             err.print(text, soft_wrap=True, markup=False)
         with progress_bar(self._unit) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda steps=1, text="": bar.update(task, advance=steps, description=text or None)
+            yield partial(bar.update, task, advance=1)
 
     def warn(self, text: str) -> None:
         """Print a warning; the run goes on."""

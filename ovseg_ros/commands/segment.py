@@ -51,20 +51,13 @@ def segment(
 
 
 def _report(outcome: "SegmentOutcome", output: Path, json_file: Path | None) -> None:
-    from ovseg_ros.runs.class_statistics import (
-        ClassStatistics,
-        as_json,
-        class_table,
-        milliseconds,
-        source_table,
-    )
+    from ovseg_ros.report.tables import class_share_table, inputs_table, milliseconds
 
-    results, words, setup, seconds = outcome.results, outcome.vocabulary, outcome.setup, outcome.seconds
-    total = ClassStatistics.merged([statistics for _, statistics in results])
-    if len(results) > 1:
-        console.out.print(source_table(results, words))
+    total, words, setup, seconds = outcome.total, outcome.vocabulary, outcome.setup, outcome.seconds
+    if len(outcome.results) > 1:
+        console.out.print(inputs_table(outcome.results, words))
     if total.frames:
-        console.out.print(class_table(total, words))
+        console.out.print(class_share_table(total, words))
     console.say(
         f"{total.frames} frames in {seconds:.1f} s ({total.frames / seconds:.1f} frames/s); inference "
         f"{milliseconds(total.time(50))} ms p50, {milliseconds(total.time(95))} ms p95; "
@@ -73,4 +66,4 @@ def _report(outcome: "SegmentOutcome", output: Path, json_file: Path | None) -> 
     console.say(f"results in {output}")
     if total.failures:
         console.error(f"{len(total.failures)} failed, {total.frames} succeeded; see the warnings above")
-    console.write_json(json_file, as_json(results, words, setup, output))
+    console.write_json(json_file, outcome.as_json())

@@ -1,17 +1,21 @@
 """Results as tables and lines for the terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from ovseg_ros.metrics.class_statistics import ClassStatistics
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
+from ovseg_ros.recordings.frame import Source
 from ovseg_ros.report.figures import percent
 from ovseg_ros.report.method_comparison import COLUMNS, cells
 from ovseg_ros.report.side_by_side import Cell, RunComparison
 from ovseg_ros.runs.comparison import ComparisonResult
 from ovseg_ros.runs.results import CalibrationResult, GraphFigures, RunResult
+from ovseg_ros.vocabulary import Vocabulary
 
 _FILES = (
     ("index.html", "the report: open it in a browser"),
@@ -21,6 +25,8 @@ _FILES = (
     ("calibration.yaml", "parameters for the node"),
 )
 _LONGEST = 200
+_LISTED_INPUTS = 20
+_LISTED_CLASSES = 3
 _STYLES = {1: "green", 0: "dim", -1: "red"}
 
 
@@ -123,8 +129,13 @@ def graph_lines(result: RunResult, graph: GraphFigures) -> list[str]:
     return lines
 
 
+def milliseconds(value: float | None, unit: str = "") -> str:
+    """A time with one decimal; a dash where there is none."""
+    return "-" if value is None else f"{value:.1f}{unit}"
+
+
 def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} ms"
+    return milliseconds(value, " ms")
 
 
 def _hz(value: float | None) -> str:
@@ -156,6 +167,37 @@ def side_by_side_tables(comparison: RunComparison) -> list[Table]:
     for name, texts in comparison.settings:
         settings.add_row(Text(name), *(Text(_shortened(text)) for text in texts))
     return [table, settings]
+
+
+def inputs_table(results: Sequence[tuple[Source, ClassStatistics]], vocabulary: Vocabulary) -> Table:
+    """The first inputs of an `ovseg segment`: frames, time, largest classes."""
+    table = Table("input", title="Inputs", title_justify="left", caption_justify="left")
+    for name in ("frames", "p50 ms", "p95 ms"):
+        table.add_column(name, justify="right")
+    table.add_column("largest classes")
+    for source, statistics in results[:_LISTED_INPUTS]:
+        largest = statistics.by_share(vocabulary)[:_LISTED_CLASSES]
+        shares = ", ".join(f"{name} {statistics.share(class_id):.0%}" for class_id, name in largest)
+        times = (milliseconds(statistics.time(percentile)) for percentile in (50, 95))
+        last = shares or ("failed" if statistics.failures else "")
+        table.add_row(Text(source.name), str(statistics.frames), *times, Text(last))
+    if len(results) > _LISTED_INPUTS:
+        table.caption = f"and {len(results) - _LISTED_INPUTS} more"
+    return table
+
+
+def class_share_table(statistics: ClassStatistics, vocabulary: Vocabulary) -> Table:
+    """The classes that an `ovseg segment` saw, the largest first, and a line with those that it did not."""
+    table = Table("class", title="Classes", title_justify="left", caption_justify="left")
+    for name in ("id", "share", "confidence", "in frames"):
+        table.add_column(name, justify="right")
+    for class_id, name in statistics.by_share(vocabulary):
+        share, confidence = f"{statistics.share(class_id):.1%}", f"{statistics.confidence(class_id):.2f}"
+        table.add_row(Text(name), str(class_id), share, confidence, f"{statistics.seen[class_id]:.0f}")
+    missing = [cls.name for cls in vocabulary.classes if not statistics.seen[cls.id]]
+    if missing:
+        table.caption = Text(f"not seen: {', '.join(missing)}")
+    return table
 
 
 def _cell(cell: Cell) -> Text:

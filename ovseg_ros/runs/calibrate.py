@@ -1,6 +1,6 @@
 """Fitting the confidence: the scale of the logits and the threshold that suit a recording best."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,52 +38,21 @@ class CalibrationError(OvsegError):
     """A recording that the confidence cannot be fitted to."""
 
 
-@dataclass(frozen=True)
-class ConfidenceFit:
-    """What was fitted: on how many frames and pixels, the scale of the logits before and after, and the
-    threshold (0..1). `temperature` is before / after, as in Guo et al. (ICML 2017)."""
-
-    frames: int
-    pixels: int
-    logit_scale_before: float
-    logit_scale: float
-    threshold: float
-    nll_before: float
-    nll: float
-
-    @property
-    def temperature(self) -> float:
-        """What the logits are divided by."""
-        return self.logit_scale_before / self.logit_scale
-
-    def parameters(self) -> str:
-        """YAML for `segment.yaml`, or for `--params-file`."""
-        content = {
-            "/**": {
-                "ros__parameters": {
-                    "method": {"logit_scale": round(self.logit_scale, 4)},
-                    "vocabulary": {"threshold": round(self.threshold, 4)},
-                }
+def parameters(fit: CalibrationResult) -> str:
+    """YAML for `segment.yaml`, or for `--params-file`."""
+    content = {
+        "/**": {
+            "ros__parameters": {
+                "method": {"logit_scale": round(fit.logit_scale, 4)},
+                "vocabulary": {"threshold": round(fit.threshold, 4)},
             }
         }
-        head = (
-            f"# Fitted by `ovseg evaluate --calibrate` on {self.frames} frames. It holds for the model, the\n"
-            "# method and the words that it was fitted with.\n"
-        )
-        return head + yaml.safe_dump(content, sort_keys=False)
-
-    def result(self, before: SegmentationMetrics, after: SegmentationMetrics) -> CalibrationResult:
-        """The fit, with the metrics of other frames before and after."""
-        return CalibrationResult(
-            logit_scale=self.logit_scale,
-            temperature=self.temperature,
-            threshold=self.threshold,
-            fitted_on=CalibrationSample(self.frames, self.pixels),
-            negative_log_likelihood=LogLikelihoods(self.nll_before, self.nll),
-            before=CalibrationScores.of(before),
-            after=CalibrationScores.of(after),
-            reliability_after=after.reliability,
-        )
+    }
+    head = (
+        f"# Fitted by `ovseg evaluate --calibrate` on {fit.fitted_on.frames} frames. It holds for the\n"
+        "# model, the method and the words that it was fitted with.\n"
+    )
+    return head + yaml.safe_dump(content, sort_keys=False)
 
 
 class Calibrator:
@@ -111,11 +80,6 @@ class Calibrator:
         self._logits: list[np.ndarray] = []
         self._truth: list[np.ndarray] = []
 
-    @property
-    def frames(self) -> int:
-        """Frames that had pixels to fit to."""
-        return len(self._logits)
-
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take pixels of one frame."""
         if frame.truth is None:
@@ -129,24 +93,25 @@ class Calibrator:
         self._logits.append(_logits_at(segmentation, chosen, truth.shape))
         self._truth.append(rows.ravel()[chosen])
 
-    def fit(self) -> ConfidenceFit:
-        """The fit to all pixels so far. Raises CalibrationError where there is none."""
+    def fit(self) -> CalibrationResult:
+        """The fit to all pixels so far; its scores are left empty. Raises CalibrationError without pixels."""
         if not self._logits:
             raise CalibrationError(
                 "no frame of the part to fit to has ground truth that a class claims; expected labelled "
                 "frames in the first half (see --start, --end and --limit)"
             )
         logits, truth = np.concatenate(self._logits), np.concatenate(self._truth)
-        factor = fit_factor(logits, truth)
-        factor = min(factor, _MOST_SCALE / self._scale)
-        return ConfidenceFit(
-            frames=self.frames,
-            pixels=truth.size,
-            logit_scale_before=self._scale,
-            logit_scale=factor * self._scale,
+        factor = min(fit_factor(logits, truth), _MOST_SCALE / self._scale)
+        scale = factor * self._scale
+        likelihoods = (negative_log_likelihood(logits, truth, used) for used in (1.0, factor))
+        return CalibrationResult(
+            logit_scale=scale,
+            temperature=self._scale / scale,
             threshold=self._threshold(factor * logits, truth),
-            nll_before=negative_log_likelihood(logits, truth, 1.0),
-            nll=negative_log_likelihood(logits, truth, factor),
+            fitted_on=CalibrationSample(len(self._logits), truth.size),
+            negative_log_likelihood=LogLikelihoods(*likelihoods),
+            before=CalibrationScores(),
+            after=CalibrationScores(),
         )
 
     def _threshold(self, logits: np.ndarray, truth: np.ndarray) -> float:
@@ -167,10 +132,13 @@ class Calibrator:
 
 
 class Recalibrated:
-    """Measures what the fit makes of segmentations that were made without it."""
+    """Measures what the fit makes of segmentations that were made without it, with the logits at `scale`."""
 
-    def __init__(self, fit: ConfidenceFit, classifier: Classifier, meter: SegmentationAccumulator) -> None:
-        self._factor = fit.logit_scale / fit.logit_scale_before
+    def __init__(
+        self, fit: CalibrationResult, scale: float, classifier: Classifier, meter: SegmentationAccumulator
+    ) -> None:
+        self._fit = fit
+        self._factor = fit.logit_scale / scale
         self._classifier = classifier
         vocabulary = classifier.vocabulary
         thresholds = [0.0] if vocabulary.background else []
@@ -194,6 +162,16 @@ class Recalibrated:
         )
         self.meter.update(
             truth, labels[0].cpu().numpy(), confidence[0].cpu().numpy(), segmentation.vocabulary
+        )
+
+    def result(self, before: SegmentationMetrics) -> CalibrationResult:
+        """The fit, with the metrics of the same frames without it and with it."""
+        after = self.meter.compute()
+        return replace(
+            self._fit,
+            before=CalibrationScores.of(before),
+            after=CalibrationScores.of(after),
+            reliability_after=after.reliability,
         )
 
 

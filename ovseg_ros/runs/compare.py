@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
 from ovseg_ros.clipseg import (
@@ -73,7 +72,7 @@ def compare(
         counts = ComparisonCounts([method.name for method in methods], mapping)
         expected = source.expected(selection)
         with Interruption() as interruption, progress.stage("comparing", expected) as advance:
-            frames = takewhile(lambda frame: not interruption.requested, source.frames(selection))
+            frames = interruption.until_requested(source.frames(selection))
             left_out, interrupted = compare_frames(frames, runner, counts, on_frame=advance)
         for warning in source.warnings:
             progress.warn(warning)

@@ -91,26 +91,12 @@ class ComparisonResult:
     @property
     def settings(self) -> dict[str, str]:
         """What was compared, and on what, by name."""
-        named = {
-            "data": self.data,
-            "classes": self.classes,
-            "model": self.model,
-            "device": self.device,
-            "precision": self.precision,
-            "short_side": self.short_side,
-            "windows": self.windows,
-            "templates": self.templates,
-        }
-        return {name: text for name, text in named.items() if text is not None}
+        names = ("data", "classes", "model", "device", "precision", "short_side", "windows", "templates")
+        return {name: text for name in names if (text := getattr(self, name)) is not None}
 
 
 class ComparisonCounts:
-    """Counts of every frame and method, and what was measured beside them.
-
-    Args:
-        names: of the methods.
-        mapping: how the truth belongs to the vocabulary.
-    """
+    """Counts, times and peak memory of every frame and method; `names` are those of the methods."""
 
     def __init__(self, names: Sequence[str], mapping: TruthMapping) -> None:
         self._names = list(names)
@@ -139,7 +125,7 @@ class ComparisonCounts:
         owned = self._mapping.table[truth]
         self._counts.append(np.stack([self._count(owned, found) for found in labels]))
         self._ms.append(list(ms))
-        self._peaks = [_most(*pair) for pair in zip(self._peaks, peaks, strict=True)]
+        self._peaks = [most(*pair) for pair in zip(self._peaks, peaks, strict=True)]
 
     def compute(
         self,
@@ -208,6 +194,6 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _most(one: float | None, other: float | None) -> float | None:
-    there = [value for value in (one, other) if value is not None]
-    return max(there, default=None)
+def most(*values: float | None) -> float | None:
+    """The greatest of the values that are known; None of none."""
+    return max((value for value in values if value is not None), default=None)

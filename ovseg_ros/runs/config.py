@@ -27,7 +27,7 @@ class EvaluateConfig:
     )
     workers: int = option(
         1,
-        "Threads that decode and score beside the model. The figures do not depend on it.",
+        "Threads that decode and score while the model works. The figures do not depend on it.",
         bounds=(0, 64),
     )
     output: str = option("", "Folder for the report page, metrics.json, the video and the labelled bag.")
@@ -42,7 +42,7 @@ class CompareConfig:
 
     methods: str = option(
         "",
-        "Methods, separated by commas; the first is the reference. Empty: all, or none beside --ablate.",
+        "Methods, separated by commas; the first is the reference. Empty: all, or none with --ablate.",
     )
     ablate: bool = option(
         False,

@@ -18,9 +18,8 @@ from ovseg_ros.recordings.frame import DEFAULT_RATE, Source, SourceError
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
 from ovseg_ros.recordings.sources import open_source, require_truth
 from ovseg_ros.report.page import Media, Video, write_run
-from ovseg_ros.runs.calibrate import Calibrator, ConfidenceFit, Recalibrated
+from ovseg_ros.runs.calibrate import Calibrator, Recalibrated, parameters
 from ovseg_ros.runs.config import EvaluateConfig
-from ovseg_ros.runs.facts import command
 from ovseg_ros.runs.loop import score_frames
 from ovseg_ros.runs.output_folder import prepare
 from ovseg_ros.runs.predictors import (
@@ -33,9 +32,9 @@ from ovseg_ros.runs.predictors import (
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import prompts_of_run
 from ovseg_ros.runs.results import Percentiles, RunResult
-from ovseg_ros.runs.scoring import RunScores, Scorer, Sink, make_meter
+from ovseg_ros.runs.scoring import RunScores, Scorer, make_meter
 from ovseg_ros.runs.signals import Interruption
-from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
+from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo, Sink
 from ovseg_ros.vocabulary import VocabularyBuilder, build_vocabulary
 
 
@@ -62,7 +61,7 @@ def evaluate(
     if not config.predictions:
         warn_of_ignored(engine, progress)
     if config.output:
-        prepare(Path(config.output), command())
+        prepare(Path(config.output))
     if config.predictions and not Path(config.predictions).is_dir() and not config.output:
         # No picture is needed: the recorded labels themselves are the frames.
         recording = replace(recording, topic=config.predictions)
@@ -114,21 +113,21 @@ class _Evaluation:
         """Everything from the first frame to the report."""
         model = self._model
         peak = start_peak(model.segmenter.model.device if model else torch.device("cpu"))
-        first, fit, refitted = 0, None, None
+        first, refitted = 0, None
         if self._config.calibrate and model is not None:
-            first, fit = self._fit(model)
-            refitted = Recalibrated(fit, model.classifier, self._new_meter())
+            first, refitted = self._fit(model)
             model.on_segmentation = refitted.add
         started = time.perf_counter()
         scores = self._score(first)
         seconds = time.perf_counter() - started
         self._report(scores)
         result = self._result(scores, seconds, peak())
-        if fit is not None and refitted is not None:
-            result = replace(result, calibration=fit.result(result.metrics, refitted.meter.compute()))
+        if refitted is not None:
+            fit = refitted.result(result.metrics)
+            result = replace(result, calibration=fit)
             place = Path(self._config.parameters or (self._output or Path()) / "calibration.yaml")
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(fit.parameters(), encoding="utf-8")
+            place.write_text(parameters(fit), encoding="utf-8")
         if self._output is not None:
             video = self._video
             shown = None if video is None else Video("overlay.webm", video.rate, video.poster)
@@ -147,8 +146,8 @@ class _Evaluation:
             )
         return TopicPredictor(self._source.bag, predictions, named)
 
-    def _fit(self, model: ModelPredictor) -> tuple[int, ConfidenceFit]:
-        """The number of frames in the first half, and the fit to them."""
+    def _fit(self, model: ModelPredictor) -> tuple[int, Recalibrated]:
+        """The number of frames in the first half, and what measures the fit to them."""
         source, selection, segmenter = self._source, self._selection, model.segmenter
         with self._progress.stage("counting frames"):
             total = sum(1 for _ in source.frames(selection))
@@ -156,18 +155,17 @@ class _Evaluation:
         mapping = self._meter.mapping(self._vocabularies[0])
         calibrator = Calibrator(model.classifier, mapping, first, segmenter.logit_scale)
         with self._progress.stage("fitting", first) as advance:
-            for frame in islice(source.frames(selection), first):
-                if self._interruption.requested:
-                    break
+            for frame in self._interruption.until_requested(islice(source.frames(selection), first)):
                 if frame.truth is not None:
                     calibrator.add(frame, segmenter.segment(frame.image(), model.classifier))
                 advance()
-        fit = calibrator.fit()
         self._notes.append(
             f"The confidence was fitted on the first {first} of {total} frames; all figures are those "
             f"of the other {total - first}, with the settings as they were."
         )
-        return first, fit
+        return first, Recalibrated(
+            calibrator.fit(), segmenter.logit_scale, model.classifier, self._new_meter()
+        )
 
     def _score(self, first: int) -> RunScores:
         """The scores of the frames from `first` on."""
@@ -180,20 +178,19 @@ class _Evaluation:
             sinks.append(self._video)
             if self._model is not None:
                 sinks.append(LabelledBag(self._output / "labelled", topic.name, topic.type, truth_names))
-        wanted = self._output is not None
-        scorer = Scorer(self._meter, expected, sinks, pictures=wanted, follow=self._model is not None)
+        pictures, follow = self._output is not None, self._model is not None
+        scorer = Scorer(self._meter, expected, sinks, pictures=pictures, follow=follow)
         folder = self._config.write_labels
         writer = LabelWriter(Path(folder), self._vocabularies[0]) if folder else None
         frames = islice(self._source.frames(self._selection, self._predictor.beside), first, None)
         with self._progress.stage("evaluating", expected) as advance:
             self._left_out = score_frames(
-                frames,
+                self._interruption.until_requested(frames),
                 self._predictor,
                 scorer,
                 workers=self._config.workers,
                 writer=writer,
                 on_frame=advance,
-                interruption=self._interruption,
             )
         return scorer.finish()
 

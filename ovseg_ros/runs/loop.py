@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import takewhile
 from typing import TypeVar, cast
 
 from ovseg_ros.errors import OvsegError
@@ -14,7 +13,6 @@ from ovseg_ros.recordings.label_files import LabelWriter
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.predictors import Predictor
 from ovseg_ros.runs.scoring import Scorer
-from ovseg_ros.runs.signals import Interruption
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -32,7 +30,6 @@ def score_frames(
     workers: int = 1,
     writer: LabelWriter | None = None,
     on_frame: Callable[[], None] = lambda: None,
-    interruption: Interruption | None = None,
 ) -> list[str]:
     """Predict and score every frame. The figures do not depend on `workers`.
 
@@ -40,29 +37,28 @@ def score_frames(
         frames: in order.
         predictor: gives the labels.
         scorer: takes the predictions; it is opened and closed here.
-        workers: threads that decode and score beside the prediction; 0 does all in turn.
+        workers: threads that decode and score meanwhile; 0 does all in turn.
         writer: gets the label images as they are scored.
         on_frame: is called after each frame.
-        interruption: is looked at before each frame.
 
     Returns which frames were left out and why: those that cannot be decoded or have no labels. Raises
     DeviceLost, OutOfMemory.
     """
     left_out: list[str] = []
-    if interruption is not None:
-        frames = takewhile(lambda frame: not interruption.requested, frames)
 
     def prepared(frame: Frame) -> tuple[Frame, PreparedT | None, str]:
         try:
-            return _with_truth_decoded(frame), predictor.prepare(frame), ""
+            if frame.truth is not None:
+                truth = frame.truth()
+                frame = replace(frame, truth=lambda: truth)
+            return frame, predictor.prepare(frame), ""
         except OvsegError as error:
             return frame, None, str(error)
 
     def scored(prediction: Prediction) -> tuple[Prediction, FrameScore | None]:
         found = scorer.score(prediction)
         if writer is not None:
-            shown = prediction if found is None else found
-            frame = prediction.frame
+            shown, frame = found or prediction, prediction.frame
             writer.write(frame.number, frame.stamp_ns, shown.labels, shown.confidence)
         return prediction, found
 
@@ -80,13 +76,6 @@ def score_frames(
             scorer.add(prediction, found)
             on_frame()
     return left_out
-
-
-def _with_truth_decoded(frame: Frame) -> Frame:
-    if frame.truth is None:
-        return frame
-    truth = frame.truth()
-    return replace(frame, truth=lambda: truth)
 
 
 class _Pool:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from ovseg_ros.errors import OvsegError
+from ovseg_ros.runs.facts import command
 
 MARK = "run.txt"
 SCRATCH = ".scratch_"
@@ -19,7 +20,7 @@ class OutputError(OvsegError):
     """The folder for the results cannot be used."""
 
 
-def prepare(output: Path, command: str) -> None:
+def prepare(output: Path) -> None:
     """Make the folder and remove what an earlier run left in it; nothing else is ever removed. The command
     line is noted in it, and marks it as the folder of a run.
 
@@ -29,7 +30,7 @@ def prepare(output: Path, command: str) -> None:
         output.mkdir(parents=True, exist_ok=True)
         if any(output.iterdir()) and not (output / MARK).exists():
             raise OutputError(f"{output} is neither empty nor of an earlier run; choose another --output")
-        (output / MARK).write_text(command + "\n", encoding="utf-8")
+        (output / MARK).write_text(command() + "\n", encoding="utf-8")
         for product in [*(output / name for name in _PRODUCTS), *output.glob(f"{SCRATCH}*")]:
             if product.is_dir():
                 shutil.rmtree(product)

@@ -1,10 +1,11 @@
 """Where the labels of a run come from: the model, a folder of label images, or a topic of the bag."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -29,7 +30,7 @@ from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary, Vocab
 PreparedT = TypeVar("PreparedT")
 
 
-class Predictor(Protocol[PreparedT]):
+class Predictor(ABC, Generic[PreparedT]):
     """Predicts the labels of frames in two steps: `prepare` in any thread, `predict` in order on one.
 
     Attributes:
@@ -37,20 +38,19 @@ class Predictor(Protocol[PreparedT]):
         vocabularies: all that predictions may be in.
     """
 
-    @property
-    def beside(self) -> tuple[str, ...]: ...
+    beside: tuple[str, ...] = ()
+    vocabularies: list[Vocabulary]
 
-    @property
-    def vocabularies(self) -> list[Vocabulary]: ...
-
+    @abstractmethod
     def prepare(self, frame: Frame) -> PreparedT:
         """What can be done for several frames at once. Raises OvsegError on a frame that cannot be used."""
 
+    @abstractmethod
     def predict(self, frame: Frame, prepared: PreparedT) -> Prediction | None:
         """The labels of the frame; None for a frame without."""
 
 
-class ModelPredictor:
+class ModelPredictor(Predictor[UInt8[np.ndarray, "H W 3"]]):
     """Labels by inference, exactly as the node makes them from the same configuration; only
     `model.max_latency_ms` cannot be followed without a clock.
 
@@ -66,8 +66,6 @@ class ModelPredictor:
 
     Raises ModelError, OutOfMemory, DeviceLost.
     """
-
-    beside: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -88,7 +86,7 @@ class ModelPredictor:
         self._warm = not warm_up
 
     def restart(self) -> None:
-        """Forget the frames before: another recording begins."""
+        """Begin another recording: nothing of the last one is smoothed into it."""
         if self._smoother is not None:
             self._smoother.reset()
 
@@ -135,13 +133,18 @@ class RecordedLabelsError(OvsegError):
     """Recorded labels that cannot be scored."""
 
 
-class FolderPredictor:
+class _RecordedPredictor(Predictor[Prediction | None]):
+    """Labels that are read in `prepare`."""
+
+    def predict(self, frame: Frame, prepared: Prediction | None) -> Prediction | None:
+        return prepared
+
+
+class FolderPredictor(_RecordedPredictor):
     """Labels from a folder, with the confidence that was written with them.
 
     `vocabulary` names their ids where the folder has no `classes.json`.
     """
-
-    beside: tuple[str, ...] = ()
 
     def __init__(self, folder: LabelFolder, vocabulary: Vocabulary | None = None) -> None:
         self._folder = folder
@@ -155,12 +158,8 @@ class FolderPredictor:
         labels, confidence = self._folder.read(file), self._folder.confidence(file)
         return Prediction(frame, labels, confidence, self.vocabularies[0], None, frame.seconds)
 
-    def predict(self, frame: Frame, prepared: Prediction | None) -> Prediction | None:
-        """What was read."""
-        return prepared
 
-
-class TopicPredictor:
+class TopicPredictor(_RecordedPredictor):
     """Labels from a topic of the bag, as the node publishes them: with confidence, summary and vocabulary in
     the same namespace, as far as these were recorded.
 
@@ -176,45 +175,33 @@ class TopicPredictor:
         self._bag = bag
         self._topic = bag.image_topic(topic).name
         namespace = topic.rpartition("/")[0]
-        self._confidence = _there(bag, f"{namespace}/confidence", IMAGE)
-        self._summary = _there(bag, f"{namespace}/summary", SUMMARY)
-        words = _there(bag, f"{namespace}/vocabulary", VOCABULARY)
-        if vocabulary is None and words is not None:
+        self._confidence = _recorded(bag, f"{namespace}/confidence", IMAGE)
+        self._summary = _recorded(bag, f"{namespace}/summary", SUMMARY)
+        words = _recorded(bag, f"{namespace}/vocabulary", VOCABULARY)
+        if vocabulary is None and words:
             found = [read_vocabulary_message(bag.read(message)) for message in bag.messages([words])]
         else:
             found = [vocabulary or _named(bag.label_names(topic), bag.path)]
         self._by_revision = {entry.revision: entry for entry in found}
-        if len(self._by_revision) > 1 and self._summary is None:
+        self.vocabularies = list(self._by_revision.values())
+        self.beside = tuple(name for name in (self._topic, self._confidence, self._summary) if name)
+        if len(self._by_revision) > 1 and not self._summary:
             raise RecordedLabelsError(
                 f"{bag.path} has {len(self._by_revision)} vocabularies, and no {namespace}/summary that says "
                 "which frame was labelled in which; expected that topic, or --vocabulary"
             )
 
-    @property
-    def beside(self) -> tuple[str, ...]:
-        """The topics that belong to the labels."""
-        return tuple(name for name in (self._topic, self._confidence, self._summary) if name is not None)
-
-    @property
-    def vocabularies(self) -> list[Vocabulary]:
-        """All that labels may be in."""
-        return list(self._by_revision.values())
-
     def prepare(self, frame: Frame) -> Prediction | None:
         """Decode the labels. Raises BagError."""
         image = frame.message()
         labels = image if image.topic == self._topic else frame.beside.get(self._topic)
-        vocabulary, inference_ms = self._vocabulary_of(frame.beside.get(self._summary or ""))
+        vocabulary, inference_ms = self._vocabulary_of(frame.beside.get(self._summary))
         if labels is None or vocabulary is None:
             return None
-        confidence = frame.beside.get(self._confidence or "")
+        confidence = frame.beside.get(self._confidence)
         decoded = None if confidence is None else self._bag.decode_labels(confidence)
         found = self._bag.decode_labels(labels)
         return Prediction(frame, found, decoded, vocabulary, inference_ms, frame.seconds)
-
-    def predict(self, frame: Frame, prepared: Prediction | None) -> Prediction | None:
-        """What was decoded."""
-        return prepared
 
     def _vocabulary_of(self, summary: Message | None) -> tuple[Vocabulary | None, float | None]:
         only = self.vocabularies[0] if len(self._by_revision) == 1 else None
@@ -229,12 +216,13 @@ def _named(names: Mapping[int, str], place: Path) -> Vocabulary:
     classes = {number: name for number, name in names.items() if number not in (BACKGROUND_ID, UNLABELLED_ID)}
     if not classes:
         raise RecordedLabelsError(
-            f"{place} does not say what the recorded labels mean; expected a Vocabulary or LabelInfo beside "
-            "the topic, classes.json or classes.txt in the folder, or --vocabulary with ids"
+            f"{place} does not say what the recorded labels mean; expected a Vocabulary or LabelInfo "
+            "next to the topic, classes.json or classes.txt in the folder, or --vocabulary with ids"
         )
     return VocabularyBuilder().build(list(classes.values()), list(classes))
 
 
-def _there(bag: Bag, name: str, kind: str) -> str | None:
+def _recorded(bag: Bag, name: str, kind: str) -> str:
+    """The name of a topic of that type, empty where nothing was recorded on it."""
     topic = bag.topic(name)
-    return name if topic is not None and topic.type == kind and topic.count else None
+    return name if topic is not None and topic.type == kind and topic.count else ""

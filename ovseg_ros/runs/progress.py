@@ -5,9 +5,9 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Takes steps of a stage; a text that is given replaces the stage's description."""
+    """Takes steps of a stage; a description that is given replaces the stage's."""
 
-    def __call__(self, steps: int = 1, text: str = "") -> None: ...
+    def __call__(self, *, advance: float = 1, description: str | None = None) -> None: ...
 
 
 class Progress(Protocol):

@@ -1,4 +1,4 @@
-"""The words of a run: configured, taken from the ground truth's names, or said in another way."""
+"""The words of a run: configured, taken from the ground truth's names, or replaced by other names."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,22 +52,20 @@ def other_prompts(config: VocabularyConfig) -> VocabularyConfig:
     as background. Raises VocabularyError.
     """
     vocabulary = build_vocabulary(config, VocabularyBuilder())
-    names = [entry.name for entry in vocabulary.classes]
-    classes = tuple("; ".join(entry.prompts) for entry in vocabulary.classes)
     taken = {label_key(prompt) for entry in vocabulary.classes for prompt in entry.prompts}
-    entries: list[str] = []
-    changed = 0
-    for name, entry in zip(names, classes, strict=True):
-        other = OTHER_WORDS.get(label_key(name))
-        if other is None or label_key(other) in taken:
-            entries.append(entry)
-        else:
+    classes, renamed = [], 0
+    for entry in vocabulary.classes:
+        prompts = "; ".join(entry.prompts)
+        other = OTHER_WORDS.get(label_key(entry.name))
+        if other is not None and label_key(other) not in taken:
             taken.add(label_key(other))
-            entries.append(f"{other}; {entry}")
-            changed += 1
-    if 2 * changed >= len(names) or len(names) <= _FEW:
-        return VocabularyConfig("", tuple(entries), vocabulary.background)
-    return VocabularyConfig("", classes[:_FEW], (*vocabulary.background, *names[_FEW:]))
+            prompts, renamed = f"{other}; {prompts}", renamed + 1
+        classes.append(prompts)
+    if 2 * renamed >= len(classes) or len(classes) <= _FEW:
+        return VocabularyConfig("", tuple(classes), vocabulary.background)
+    first = tuple("; ".join(entry.prompts) for entry in vocabulary.classes[:_FEW])
+    others = tuple(entry.name for entry in vocabulary.classes[_FEW:])
+    return VocabularyConfig("", first, vocabulary.background + others)
 
 
 def node_parameters(config: VocabularyConfig) -> dict[str, Any]:
@@ -75,10 +73,8 @@ def node_parameters(config: VocabularyConfig) -> dict[str, Any]:
     given = {name: value for name, value in vars(config).items() if value != getattr(_NOTHING, name)}
     if config.file and not config.classes:  # the node may run in another folder
         given["file"] = str(find_vocabulary(config.file).resolve())
-    return {
-        f"vocabulary.{name}": list(value) if isinstance(value, tuple) else value
-        for name, value in given.items()
-    }
+    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    return {f"vocabulary.{name}": value for name, value in lists.items()}
 
 
 def request_fields(config: VocabularyConfig) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.report.page import Media, Video, write_run
 from ovseg_ros.runs.config import ReplayConfig
-from ovseg_ros.runs.facts import command
 from ovseg_ros.runs.output_folder import SCRATCH, prepare
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import node_parameters, other_prompts, prompts_of_run, request_fields
@@ -26,9 +25,9 @@ from ovseg_ros.runs.replay_figures import ReplayRecord, graph_figures
 from ovseg_ros.runs.replay_session import ReplaySession
 from ovseg_ros.runs.replayed_frames import PlayedRecording, PredictionLog
 from ovseg_ros.runs.results import Percentiles, RunKind, RunResult
-from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
+from ovseg_ros.runs.scoring import RunScores, Scorer
 from ovseg_ros.runs.signals import Interruption, graph_of_our_own, terminated_as_interrupted
-from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
+from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo, Sink
 from ovseg_ros.vocabulary import shipped_vocabularies
 from ovseg_ros.vocabulary.config import VocabularyConfig
 
@@ -71,7 +70,7 @@ def replay(
         stack.enter_context(terminated_as_interrupted())
         source = stack.enter_context(open_source(path, recording, truth))
         if output is not None:
-            prepare(output, command())
+            prepare(output)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=output, prefix=SCRATCH)))
         played = PlayedRecording(path, recording, truth, selection, config.loop)
         log = PredictionLog(scratch / "predictions")

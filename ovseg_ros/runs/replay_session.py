@@ -162,7 +162,7 @@ class ReplaySession:
 
             def on_tick() -> None:
                 nonlocal shown
-                advance(trace.sent - shown, f"playing, {trace.answered} answered")
+                advance(advance=trace.sent - shown, description=f"playing, {trace.answered} answered")
                 shown = trace.sent
                 probe.tick()
 
@@ -229,7 +229,7 @@ class ReplaySession:
         with self._progress.stage("searching the highest rate") as advance:
 
             def burst(asked: float) -> RateTrial:
-                advance(0, f"searching the highest rate: {asked:.1f} Hz")
+                advance(advance=0, description=f"searching the highest rate: {asked:.1f} Hz")
                 return load.burst(asked)
 
             start = rate(self._record.trace.arrived_s) or DEFAULT_RATE

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.runs.comparison import ComparisonResult
-from ovseg_ros.runs.results import GraphFigures, RunResult
+from ovseg_ros.runs.results import FrameResult, GraphFigures, RunResult
 
 Result = TypeVar("Result", RunResult, ComparisonResult)
 
@@ -70,7 +70,8 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
+        # A frame has nothing but plain values, and there are many.
+        return [dict(vars(item)) if isinstance(item, FrameResult) else as_json(item) for item in value]
     return value
 
 

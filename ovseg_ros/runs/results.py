@@ -34,12 +34,12 @@ class Percentiles:
     @classmethod
     def of(cls, values: "Sequence[float] | Float64[np.ndarray, 'n']") -> "Percentiles":
         """Of those values that are not NaN; None of none."""
-        there = np.array(values, np.float64)
-        there = there[~np.isnan(there)]
-        if not there.size:
+        known = np.array(values, np.float64)
+        known = known[~np.isnan(known)]
+        if not known.size:
             return cls()
-        p50, p95, p99 = np.percentile(there, [50, 95, 99]).tolist()
-        return cls(p50, p95, p99, float(there.max()))
+        p50, p95, p99 = np.percentile(known, [50, 95, 99]).tolist()
+        return cls(p50, p95, p99, float(known.max()))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class FrameRates:
 
 @dataclass(frozen=True)
 class RateTrial:
-    """A burst of the search for the highest rate: rates asked for and sent, frames sent and answered."""
+    """A burst of the search for the highest rate: rates asked for and sent, frames sent and labelled."""
 
     asked: Number
     sent: Number
@@ -128,7 +128,7 @@ class RateSearch:
 @dataclass(frozen=True)
 class JumpRecovery:
     """After one jump of the stamps: time to the first labels (None: none came), frames sent before the one
-    answered first, frames sent and answered until the next jump."""
+    labelled first, frames sent and labelled until the next jump."""
 
     first_answer_ms: Number | None
     frames_before_first_answer: Count
@@ -160,9 +160,9 @@ class GraphFigures:
     """What only the graph shows.
 
     Attributes:
-        frames_in, frames_out, frames_dropped: sent, answered, and the difference.
+        frames_in, frames_out, frames_dropped: sent, labelled, and the difference.
         frames_not_received: sent, but never seen by the node.
-        jitter_ms: mean change of the latency from one answered frame to the next.
+        jitter_ms: mean change of the latency from one labelled frame to the next.
         output_interval_ms: between the arrivals of labels.
         failure: why the replay ended early.
     """
@@ -210,9 +210,7 @@ class CalibrationScores:
 
     @classmethod
     def of(cls, metrics: SegmentationMetrics) -> "CalibrationScores":
-        """Those of the metrics."""
-        found = (metrics.ece, metrics.brier, metrics.miou, metrics.pixel_accuracy, metrics.unlabelled_share)
-        return cls(*found)
+        return cls(metrics.ece, metrics.brier, metrics.miou, metrics.pixel_accuracy, metrics.unlabelled_share)
 
 
 @dataclass(frozen=True)

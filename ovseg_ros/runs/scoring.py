@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import overlay
 from ovseg_ros.metrics import MappingError, read_mapping
@@ -18,6 +16,7 @@ from ovseg_ros.report.pictures import Picture
 from ovseg_ros.runs.facts import command, machine
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.results import FrameResult, RunKind, RunResult, VocabularyPhase
+from ovseg_ros.runs.sinks import Sink
 from ovseg_ros.vocabulary import Vocabulary
 
 _EXTREMES = 2
@@ -49,26 +48,6 @@ class RunScores:
             machine=machine(),
             per_frame=tuple(self.frames),
         )
-
-
-class Sink(Protocol):
-    """Writes a run frame by frame. Use as a context manager."""
-
-    def __enter__(self) -> "Sink": ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def write_dropped(self, frame: Frame) -> None:
-        """Write a frame without a prediction."""
-
-    def write(
-        self,
-        prediction: Prediction,
-        score: FrameResult,
-        image: UInt8[np.ndarray, "H W 3"],
-        colored: UInt8[np.ndarray, "H W 3"],
-    ) -> None:
-        """Write a predicted frame; `image` and its overlay are RGB."""
 
 
 class Scorer:

@@ -4,16 +4,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ovseg_ros.clipseg import EngineConfig
 from ovseg_ros.clipseg.errors import DeviceLost
 from ovseg_ros.config import ConfigError
 from ovseg_ros.errors import OvsegError
+from ovseg_ros.metrics.class_statistics import ClassStatistics
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.recordings.label_files import write_classes
 from ovseg_ros.recordings.sources import find_sources
-from ovseg_ros.runs.class_statistics import ClassStatistics
 from ovseg_ros.runs.config import SegmentConfig
 from ovseg_ros.runs.predictors import ModelPredictor, warn_of_ignored
 from ovseg_ros.runs.progress import Progress
@@ -25,14 +26,38 @@ _SHOWN_FAILURES = 10
 
 @dataclass
 class SegmentOutcome:
-    """What was segmented, source by source as far as the work went, and with what; `setup` for people."""
+    """What was segmented, source by source as far as the work went.
+
+    Attributes:
+        setup: model, method and device, as people read them.
+        sources: how many inputs there are.
+    """
 
     vocabulary: Vocabulary
     setup: dict[str, str]
+    output: str
     sources: int
     results: list[tuple[Source, ClassStatistics]] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+
+    @property
+    def total(self) -> ClassStatistics:
+        """The statistics over all inputs."""
+        return ClassStatistics.merged([statistics for _, statistics in self.results])
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, over all inputs and of each."""
+        inputs = [
+            {
+                "path": str(source.path),
+                "kind": "image" if source.kind == "images" else source.kind,
+                "name": source.name,
+                **statistics.as_json(self.vocabulary),
+            }
+            for source, statistics in self.results
+        ]
+        return {**self.setup, "output": self.output, **self.total.as_json(self.vocabulary), "inputs": inputs}
 
 
 def segment(
@@ -60,7 +85,7 @@ def segment(
     with progress.stage("loading the model"):
         predictor = ModelPredictor(engine, vocabulary)
     write_classes(output / "classes.json", vocabulary)
-    outcome = SegmentOutcome(vocabulary, predictor.segmenter.description, len(sources))
+    outcome = SegmentOutcome(vocabulary, predictor.segmenter.description, str(output), len(sources))
     work = _Work(predictor, engine.output.overlay_alpha, selection, config, progress)
     started = time.perf_counter()
     try:
@@ -115,7 +140,8 @@ class _Work:
                         self._failed(source, statistics, f"{place}{error}")
                     else:
                         files.write(prediction)
-                        statistics.add(prediction)
+                        labels, confidence = prediction.labels, prediction.confidence
+                        statistics.add(labels, confidence, prediction.latency_ms or 0.0)
                     yield
             for warning in source.warnings:
                 self.progress.warn(warning)

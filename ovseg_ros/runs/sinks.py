@@ -1,10 +1,13 @@
 """What a run writes frame by frame: the overlay video, the labelled bag, and label images."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import overlay, with_legend
 from ovseg_ros.images.video import VideoWriter
@@ -44,12 +47,29 @@ _LOSSLESS = (".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def phase_color(revision: int) -> tuple[int, int, int]:
-    """RGB (0..255) that stands for a vocabulary revision in video and report."""
+    """The RGB colour (0..255) of a vocabulary revision in video and report."""
     return _PHASE_COLORS[(revision - 1) % len(_PHASE_COLORS)]
 
 
-class OverlayVideo:
-    """Writes image and overlay of the predicted frames beside each other, with a line of figures and a
+class Sink(AbstractContextManager["Sink", None]):
+    """Writes a run frame by frame. Use as a context manager."""
+
+    def write_dropped(self, frame: Frame) -> None:
+        """Write a frame without a prediction, where such a frame is shown."""
+
+    @abstractmethod
+    def write(
+        self,
+        prediction: Prediction,
+        score: FrameResult,
+        image: UInt8[np.ndarray, "H W 3"],
+        colored: UInt8[np.ndarray, "H W 3"],
+    ) -> None:
+        """Write a predicted frame; `image` and its overlay are RGB. Raises OvsegError."""
+
+
+class OverlayVideo(Sink):
+    """Writes image and overlay of the predicted frames side by side, with a line of figures and a
     legend. Its pictures are of one size, whatever the vocabularies.
 
     Args:
@@ -69,19 +89,13 @@ class OverlayVideo:
         self._canvas: tuple[int, int] | None = None
         self.poster: np.ndarray | None = None
 
-    def __enter__(self) -> "OverlayVideo":
-        return self
-
     def __exit__(self, *exception: object) -> None:
         self._video.close()
-
-    def write_dropped(self, frame: Frame) -> None:
-        """A frame without a prediction is not shown."""
 
     def write(
         self, prediction: Prediction, score: FrameResult, image: np.ndarray, colored: np.ndarray
     ) -> None:
-        """Add a picture; `image` and its overlay are uint8 [H, W, 3] RGB. Raises VideoError."""
+        """Add a picture."""
         picture = self._picture(prediction, score, image, colored)
         self._video.write(picture)
         self.poster = picture if self.poster is None else self.poster
@@ -121,7 +135,7 @@ def _banner(width: int, vocabulary: Vocabulary, score: FrameResult) -> np.ndarra
     return banner
 
 
-class LabelledBag:
+class LabelledBag(Sink):
     """Writes a bag with image, ground truth, labels, confidence, summary and overlay of every frame, and each
     vocabulary before the first frame in it.
 
@@ -169,7 +183,7 @@ class LabelledBag:
     def write(
         self, prediction: Prediction, score: FrameResult, image: np.ndarray, colored: np.ndarray
     ) -> None:
-        """A predicted frame and its overlay, uint8 [H, W, 3] RGB."""
+        """A predicted frame and its overlay."""
         frame, vocabulary = prediction.frame, prediction.vocabulary
         self._write_truth_names(frame)
         if vocabulary.revision not in self._revisions:
@@ -201,10 +215,10 @@ class LabelledBag:
         self._bag.write_cdr(topic, data, self._last_ns)
 
 
-class SegmentFiles:
+class SegmentFiles(AbstractContextManager["SegmentFiles", None]):
     """What `ovseg segment` writes for one source. Use as a context manager, which ends the video.
 
-    Of an image: `<name>_overlay.jpg` (.png beside lossless images), `<name>_labels.png` and
+    Of an image: `<name>_overlay.jpg` (.png of lossless images), `<name>_labels.png` and
     `<name>_confidence.png`. Of a bag or a video: `<name>_overlay.webm`, and folders `<name>_labels` and
     `<name>_confidence` with a picture a frame, called by the frame's number, and in a bag by its stamp (ns).
 
@@ -225,10 +239,7 @@ class SegmentFiles:
         self._kind = kind
         self._suffix = ".png" if path.suffix.lower() in _LOSSLESS else ".jpg"
         is_sequence = kind != "images"
-        self._video = VideoWriter(self._beside("_overlay.webm"), rate) if is_sequence else None
-
-    def __enter__(self) -> "SegmentFiles":
-        return self
+        self._video = VideoWriter(self._file("_overlay.webm"), rate) if is_sequence else None
 
     def __exit__(self, *exception: object) -> None:
         if self._video is not None:
@@ -240,19 +251,17 @@ class SegmentFiles:
         if self._config.overlay:
             colored = overlay(frame.image(), labels, vocabulary, self._alpha)
             if self._video is None:
-                _write_image(
-                    self._beside(f"_overlay{self._suffix}"), with_legend(colored, vocabulary, labels)
-                )
+                _write_image(self._file(f"_overlay{self._suffix}"), with_legend(colored, vocabulary, labels))
             else:
                 self._video.write(with_legend(colored, vocabulary, labels, fixed_size=True))
         stamp = f"_{frame.stamp_ns}" if self._kind == "bag" else ""
         number = "" if self._video is None else f"/{frame.number:06d}{stamp}"
         if self._config.labels:
-            _write_image(self._beside(f"_labels{number}.png"), labels)
+            _write_image(self._file(f"_labels{number}.png"), labels)
         if self._config.confidence and prediction.confidence is not None:
-            _write_image(self._beside(f"_confidence{number}.png"), prediction.confidence)
+            _write_image(self._file(f"_confidence{number}.png"), prediction.confidence)
 
-    def _beside(self, ending: str) -> Path:
+    def _file(self, ending: str) -> Path:
         return Path(f"{self._stem}{ending}")
 
 

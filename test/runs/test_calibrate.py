@@ -1,5 +1,6 @@
 """The fit of scale and threshold against a search, on scores whose truth was drawn from their softmax."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from ovseg_ros.runs.calibrate import (
     Recalibrated,
     fit_factor,
     negative_log_likelihood,
+    parameters,
 )
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -77,11 +79,11 @@ def test_the_scale_that_the_truth_was_drawn_with_is_found() -> None:
     fit = calibrator.fit()
     assert fit.logit_scale == pytest.approx(17.0, rel=0.03)
     assert fit.temperature == pytest.approx(1 / 1.7, rel=0.03)
-    assert (fit.frames, fit.pixels) == (20, 20 * 40 * 56)
-    assert fit.nll < fit.nll_before
-    parameters = yaml.safe_load(fit.parameters())["/**"]["ros__parameters"]
-    assert parameters["method"]["logit_scale"] == pytest.approx(fit.logit_scale, abs=1e-4)
-    assert parameters["vocabulary"]["threshold"] == pytest.approx(fit.threshold, abs=1e-4)
+    assert (fit.fitted_on.frames, fit.fitted_on.pixels) == (20, 20 * 40 * 56)
+    assert fit.negative_log_likelihood.after < fit.negative_log_likelihood.before
+    written = yaml.safe_load(parameters(fit))["/**"]["ros__parameters"]
+    assert written["method"]["logit_scale"] == pytest.approx(fit.logit_scale, abs=1e-4)
+    assert written["vocabulary"]["threshold"] == pytest.approx(fit.threshold, abs=1e-4)
 
 
 def test_the_fit_calibrates_frames_that_it_has_not_seen() -> None:
@@ -90,12 +92,9 @@ def test_the_fit_calibrates_frames_that_it_has_not_seen() -> None:
     for seed in range(10):
         calibrator.add(*scene(seed, 0.4))
     fit = calibrator.fit()
-    before = Recalibrated(
-        type(fit)(**{**vars(fit), "logit_scale": 10.0, "threshold": 0.0}),
-        classifier(),
-        SegmentationAccumulator(NAMES),
-    )
-    after = Recalibrated(fit, classifier(), SegmentationAccumulator(NAMES))
+    unchanged = replace(fit, logit_scale=10.0, threshold=0.0)
+    before = Recalibrated(unchanged, 10.0, classifier(), SegmentationAccumulator(NAMES))
+    after = Recalibrated(fit, 10.0, classifier(), SegmentationAccumulator(NAMES))
     for seed in range(100, 110):
         before.add(*scene(seed, 0.4))
         after.add(*scene(seed, 0.4))
@@ -105,6 +104,9 @@ def test_the_fit_calibrates_frames_that_it_has_not_seen() -> None:
     assert fitted.ece < 0.02 < unfitted.ece
     assert fitted.brier < unfitted.brier
     assert fitted.miou >= unfitted.miou - 0.01
+    scores = after.result(unfitted)
+    assert (scores.before.ece, scores.after.ece) == (unfitted.ece, fitted.ece)
+    assert scores.reliability_after == fitted.reliability
 
 
 def test_nothing_to_fit_to() -> None:

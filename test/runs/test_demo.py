@@ -39,7 +39,7 @@ class Silent:
     """Shows no progress."""
 
     def stage(self, what: str, total: int | None = None) -> Any:
-        return nullcontext(lambda steps=1, text="": None)
+        return nullcontext(lambda **step: None)
 
     def warn(self, text: str) -> None:
         pass

@@ -41,11 +41,16 @@ class Noise:
         return Prediction(frame, labels, confidence, WORDS, 1.0, frame.seconds)
 
 
-def noisy(path: Path, **settings: object) -> tuple[RunScores, list[str], SegmentationAccumulator]:
+def noisy(
+    path: Path, interruption: Interruption | None = None, **settings: object
+) -> tuple[RunScores, list[str], SegmentationAccumulator]:
     with open_source(path) as source:
         meter = SegmentationAccumulator(source.truth_names)
         scorer = Scorer(meter, 12, pictures=False)
-        left_out = score_frames(source.frames(SelectionConfig()), Noise(), scorer, **settings)
+        frames = source.frames(SelectionConfig())
+        if interruption is not None:
+            frames = interruption.until_requested(frames)
+        left_out = score_frames(frames, Noise(), scorer, **settings)
         return scorer.finish(), left_out, meter
 
 

@@ -88,9 +88,9 @@ class Shown:
     def stage(self, what: str, total: int | None = None) -> Any:
         done = 0
 
-        def advance(steps: int = 1, text: str = "") -> None:
+        def advance(advance: int = 1, description: str | None = None) -> None:
             nonlocal done
-            done += steps
+            done += advance
             self._on_progress(what, done)
 
         return nullcontext(advance)

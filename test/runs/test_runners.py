@@ -29,7 +29,7 @@ def images() -> list[np.ndarray]:
     return [cv2.resize(image, (160, 120), interpolation=cv2.INTER_CUBIC) for image in coarse]
 
 
-def test_whole_contest_gives_each_methods_own_labels(
+def test_a_separate_runner_gives_each_methods_own_labels(
     segmenters: list[Segmenter], classifier: Classifier, images: list[np.ndarray]
 ) -> None:
     runner = SeparateRunner(segmenters, classifier)
@@ -63,7 +63,7 @@ def test_methods_take_turns(
     assert passes == [[a, b, c, d], [a, b, c, d], [b, c, d, a], [c, d, a, b]]  # the first is to get warm
 
 
-def test_shared_contest_gives_the_same_labels(
+def test_a_shared_runner_gives_the_same_labels(
     segmenters: list[Segmenter], classifier: Classifier, images: list[np.ndarray]
 ) -> None:
     runner = SharedRunner(segmenters[1], [METHODS[name] for name in NAMES], classifier)
@@ -94,5 +94,5 @@ def test_shared_blocks_run_once_and_count_for_every_row(
     runner = SharedRunner(segmenters[0], [METHODS["sclip"], METHODS["rfclip"]], classifier)
     found = runner.run(images[0])
     assert len(calls) == 2  # once to get warm
-    # By the clock that ticks at each look: start, prepared, walked; then begin and end of each method.
+    # By the clock that ticks at each look: start, prepared, computed; then begin and end of each method.
     assert [labelled.ms for labelled in found] == [3000.0, 2000.0]

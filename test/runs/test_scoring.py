@@ -27,8 +27,8 @@ from ovseg_ros.recordings.messages import (
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.recordings.writer import make_bag
 from ovseg_ros.runs.prediction import Prediction
-from ovseg_ros.runs.scoring import RunScores, Scorer, Sink
-from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo
+from ovseg_ros.runs.scoring import RunScores, Scorer
+from ovseg_ros.runs.sinks import LabelledBag, OverlayVideo, Sink
 from ovseg_ros.vocabulary import Vocabulary, VocabularyBuilder
 
 IMAGE_TOPIC = "/camera/image/compressed"
