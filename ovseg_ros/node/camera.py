@@ -39,7 +39,7 @@ class CameraInput:
         self.name = name
         self._node = node
         self._subscriptions: list[Subscription] = []
-        self.slot: FrameSlot[ArrivedFrame] = FrameSlot(wake)
+        self.slot = FrameSlot(wake)
         self.depths = DepthBuffer()
         self.newest = NewestFrame(self.slot)
         self.outputs = CameraOutputs(node, f"~/{name}/" if name else "~/")

@@ -12,8 +12,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ovseg_ros.node.camera import image_topic
 from ovseg_ros.node.lifecycle import NodePhase, NodeState
-from ovseg_ros.node.settings import Settings
-from ovseg_ros.node.statistics import LatencyPercentiles, Snapshot
+from ovseg_ros.node.statistics import Snapshot
 
 PERIOD = 1.0
 """Seconds between two messages."""
@@ -45,49 +44,6 @@ class CameraReport:
     clock_missing: bool = False
 
 
-def make_reports(node: Node, state: NodeState) -> list[CameraReport]:
-    """One report a camera."""
-    settings, pipeline = state.settings, state.pipeline
-    vocabulary = state.vocabulary.newest if pipeline is None else pipeline.setup.vocabulary.vocabulary
-    sim_time = bool(node.get_parameter("use_sim_time").value)
-    common = CameraReport(
-        phase=state.phase,
-        stale_after=settings.input.stale_after,
-        vocabulary_revision=vocabulary.revision,
-        classes=len(vocabulary.classes),
-        failure=state.failure,
-        clock_missing=sim_time and node.get_clock().now().nanoseconds == 0,
-    )
-    if pipeline is not None:
-        segmenter = pipeline.setup.segmenter
-        common = replace(
-            common,
-            engine=segmenter.description,
-            shortage=segmenter.shortage,
-            failure=pipeline.failure or state.failure,
-        )
-    if pipeline is None:
-        return [_with_topic(node, settings, replace(common, camera=name)) for name in settings.camera_names]
-    reports = []
-    for camera in pipeline.cameras:
-        received, dropped = camera.slot.counts
-        report = replace(
-            common,
-            camera=camera.name,
-            frames=camera.statistics.snapshot(),
-            received=received,
-            dropped=dropped,
-            qos_mismatches=dict(camera.qos_mismatches),
-        )
-        reports.append(_with_topic(node, settings, report))
-    return reports
-
-
-def _with_topic(node: Node, settings: Settings, report: CameraReport) -> CameraReport:
-    topic = image_topic(node, settings.input.transport, report.camera)
-    return replace(report, image_topic=topic, publishers=node.count_publishers(topic))
-
-
 def judge(report: CameraReport) -> tuple[bytes, str]:
     """Level and message: the most severe condition."""
     frames = report.frames
@@ -117,12 +73,9 @@ def _warning(report: CameraReport) -> str:
         mismatches = ", ".join(report.qos_mismatches)
         if mismatches:
             return f"a publisher on {report.image_topic} offers a QoS that does not fit: {mismatches}"
-        when = (
-            "no image came yet"
-            if math.isinf(frames.since_input)
-            else (f"no image for {frames.since_input:.1f} s")
-        )
-        return f"{when} on {report.image_topic}"
+        if math.isinf(frames.since_input):
+            return f"no image came yet on {report.image_topic}"
+        return f"no image for {frames.since_input:.1f} s on {report.image_topic}"
     if frames.since_error < RECENT:
         return f"a frame failed a moment ago: {frames.last_error}"
     if frames.since_rejection < RECENT:
@@ -161,29 +114,23 @@ def _values(report: CameraReport) -> dict[str, str]:
         "frames skipped, no subscriber": str(frames.skipped),
         "frames rejected": str(sum(frames.rejected.values())),
         "frames failed": str(frames.errors),
-        **_percentile_values("latency", frames.latency),
-        **_percentile_values("processing", frames.processing),
+        **{f"latency {which} (ms)": f"{value:.1f}" for which, value in frames.latency._asdict().items()},
+        **{
+            f"processing {which} (ms)": f"{value:.1f}" for which, value in frames.processing._asdict().items()
+        },
         "vocabulary revision": str(report.vocabulary_revision),
         "vocabulary classes": str(report.classes),
-        **dict(report.engine),
+        **report.engine,
         "last error": frames.last_error or report.failure or "none",
         "last rejection": frames.last_rejection or "none",
     }
-    counted = {
-        "rejected": frames.rejected,
-        "stamp warning": frames.stamp_warnings,
-        "qos mismatch": report.qos_mismatches,
-    }
-    for kind, counts in counted.items():
+    for kind, counts in (
+        ("rejected", frames.rejected),
+        ("stamp warning", frames.stamp_warnings),
+        ("qos mismatch", report.qos_mismatches),
+    ):
         values |= {f"{kind}: {reason}": str(count) for reason, count in sorted(counts.items())}
     return values
-
-
-def _percentile_values(name: str, values: LatencyPercentiles) -> dict[str, str]:
-    return {
-        f"{name} {which} (ms)": f"{value:.1f}"
-        for which, value in (("p50", values.p50), ("p95", values.p95), ("p99", values.p99))
-    }
 
 
 class Diagnostics:
@@ -195,6 +142,7 @@ class Diagnostics:
     def __init__(self, node: Node, state: NodeState) -> None:
         self._node = node
         self._state = state
+        self._image_topics: dict[tuple[str, str], str] = {}  # by transport and camera; names stay for good
         profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", profile)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -203,7 +151,46 @@ class Diagnostics:
     def publish(self) -> None:
         """Publish the reports as they are now."""
         name = self._node.get_fully_qualified_name()
-        reports = make_reports(self._node, self._state)
-        message = DiagnosticArray(status=[build_status(name, report) for report in reports])
+        message = DiagnosticArray(status=[build_status(name, report) for report in self._reports()])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def _reports(self) -> list[CameraReport]:
+        """One report a camera."""
+        node, settings, pipeline = self._node, self._state.settings, self._state.pipeline
+        vocabulary = (
+            self._state.vocabulary.newest if pipeline is None else pipeline.setup.vocabulary.vocabulary
+        )
+        sim_time = node.get_parameter("use_sim_time").value
+        clock_missing = bool(sim_time) and node.get_clock().now().nanoseconds == 0
+        reports = []
+        for place, name in enumerate(settings.camera_names):
+            key = (settings.input.transport, name)
+            if key not in self._image_topics:
+                self._image_topics[key] = image_topic(node, *key)
+            report = CameraReport(
+                phase=self._state.phase,
+                camera=name,
+                image_topic=self._image_topics[key],
+                publishers=node.count_publishers(self._image_topics[key]),
+                stale_after=settings.input.stale_after,
+                vocabulary_revision=vocabulary.revision,
+                classes=len(vocabulary.classes),
+                failure=self._state.failure,
+                clock_missing=clock_missing,
+            )
+            if pipeline is not None:
+                camera, segmenter = pipeline.cameras[place], pipeline.setup.segmenter
+                received, dropped = camera.slot.counts
+                report = replace(
+                    report,
+                    frames=camera.statistics.snapshot(),
+                    received=received,
+                    dropped=dropped,
+                    qos_mismatches=dict(camera.qos_mismatches),
+                    engine=segmenter.description,
+                    shortage=segmenter.shortage,
+                    failure=pipeline.failure or report.failure,
+                )
+            reports.append(report)
+        return reports

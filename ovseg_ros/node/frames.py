@@ -20,7 +20,8 @@ from ovseg_ros.vocabulary import Vocabulary
 if TYPE_CHECKING:  # torch is imported in *configure*, and vision_msgs is not everywhere
     from vision_msgs.msg import LabelInfo
 
-    from ovseg_ros.clipseg import Segmentation
+    from ovseg_ros.clipseg import Segmentation, SmoothingState
+    from ovseg_ros.node.camera import CameraInput
     from ovseg_ros.node.engine import PreparedSegmenter
 
 
@@ -52,6 +53,17 @@ class FrameSetup:
     output: OutputConfig
     vocabulary: VocabularySnapshot
     segmenter: "PreparedSegmenter"
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """A frame that is to be segmented: uint8 [H, W, 3] RGB, and what belongs to it."""
+
+    camera: "CameraInput"
+    arrived: ArrivedFrame
+    image: np.ndarray
+    depth: DepthMatch
+    smoothing: "SmoothingState | None"
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.context import Context
-from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.timer import Timer
@@ -21,6 +19,7 @@ from ovseg_ros.node.vocabulary_state import VocabularyState
 
 if TYPE_CHECKING:
     from ovseg_ros.node.pipeline import Pipeline
+    from ovseg_ros.node.segmenter_node import SegmenterNode
 
 
 class NodePhase(IntEnum):
@@ -50,26 +49,14 @@ class NodeState:
     failure: str = ""
 
 
-class Managed(Protocol):
-    """A node with a state that keeps what went wrong last."""
-
-    state: NodeState
-
-    @property
-    def context(self) -> Context: ...
-
-    def get_logger(self) -> RcutilsLogger: ...
+Transition = Callable[["SegmenterNode", LifecycleState], TransitionCallbackReturn]
 
 
-NodeT = TypeVar("NodeT", bound=Managed)
-Transition = Callable[[NodeT, LifecycleState], TransitionCallbackReturn]
-
-
-def reported(transition: Transition[NodeT]) -> Transition[NodeT]:
+def reported(transition: Transition) -> Transition:
     """Log and keep an unexpected exception, which rclpy would swallow before it calls `on_error`."""
 
     @functools.wraps(transition)
-    def guarded(node: NodeT, state: LifecycleState) -> TransitionCallbackReturn:
+    def guarded(node: "SegmenterNode", state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except Exception as error:
@@ -120,8 +107,7 @@ class OneShots:
 
     def cancel(self, name: str) -> None:
         """Forget a callback that has not come yet; one that has is no mistake."""
-        timer = self._timers.pop(name, None)
-        if timer is not None:
+        if timer := self._timers.pop(name, None):
             self._node.destroy_timer(timer)
 
     def cancel_all(self) -> None:

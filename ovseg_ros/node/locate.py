@@ -15,7 +15,7 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import ImageError, fill_image
 from ovseg_ros.images.geometry import median_and_spread
 from ovseg_ros.images.regions import Region, best_region
-from ovseg_ros.node.frames import ArrivedFrame, LabelledFrame
+from ovseg_ros.node.frames import LabelledFrame
 from ovseg_ros.node.point_cloud import frame_points
 from ovseg_ros.node.worker import FrameSlot
 from ovseg_ros.vocabulary.phrases import parse_entry
@@ -71,7 +71,7 @@ class NewestFrame:
     whether images come.
     """
 
-    def __init__(self, slot: FrameSlot[ArrivedFrame]) -> None:
+    def __init__(self, slot: FrameSlot) -> None:
         self._slot = slot
         self._changed = threading.Condition()
         self._frame: LabelledFrame | None = None

@@ -45,26 +45,11 @@ class CameraOutputs:
     def __init__(self, node: Node, prefix: str) -> None:
         self._node = node
         self._prefix = prefix
-
-        def create(kind: type, name: str) -> Publisher:
-            return node.create_publisher(kind, prefix + name, OUTPUT_QOS)
-
-        self._labels = create(Image, "labels")
-        self._confidence = create(Image, "confidence")
-        self._summary = create(msg.SegmentationSummary, "summary")
-        self._overlay = create(Image, "overlay")
-        self._camera_info = create(CameraInfo, "camera_info")
-        self._cost = create(Image, "cost")
-        self._points = create(PointCloud2, "points")
-        self._fixed = (
-            self._labels,
-            self._confidence,
-            self._summary,
-            self._overlay,
-            self._camera_info,
-            self._cost,
-            self._points,
-        )
+        kinds = {"labels": Image, "confidence": Image, "summary": msg.SegmentationSummary, "overlay": Image}
+        kinds |= {"camera_info": CameraInfo, "cost": Image, "points": PointCloud2}
+        self._fixed = [node.create_publisher(kind, prefix + name, OUTPUT_QOS) for name, kind in kinds.items()]
+        self._labels, self._confidence, self._summary, self._overlay, *others = self._fixed
+        self._camera_info, self._cost, self._points = others
         self._lock = threading.Lock()
         self._by_slug: dict[str, Publisher] = {}
         self._needed: dict[int, set[str]] = {}  # revision -> slugs, from the one in use on
@@ -151,11 +136,7 @@ class CameraOutputs:
         return age, failed
 
     def _publish_camera_info(self, frame: LabelledFrame) -> None:
-        """Publish the camera_info that fits the labels of `frame`, if there is one and a subscriber.
-
-        Raises:
-            ImageError: it contradicts itself or belongs to an image of another shape.
-        """
+        """With the camera_info scaled to the labels; ImageError where it does not fit the image."""
         if frame.camera_info is None or not _subscribed(self._camera_info):
             return
         height, width = frame.segmentation.labels.shape
@@ -165,11 +146,7 @@ class CameraOutputs:
         self._camera_info.publish(info)
 
     def _publish_cost(self, frame: LabelledFrame) -> None:
-        """Publish what planners pay for the pixels of `frame`, if somebody subscribes.
-
-        Raises:
-            ImageError: the vocabulary has no costs.
-        """
+        """What planners pay for the pixels; ImageError where the vocabulary has no costs."""
         if not _subscribed(self._cost):
             return
         if not frame.segmentation.vocabulary.has_costs:
@@ -210,8 +187,7 @@ class VocabularyOutputs:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._vocabulary = node.create_publisher(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
-        self._label_info: Publisher | None = None
+        self._publishers = [node.create_publisher(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)]
         try:
             from vision_msgs.msg import LabelInfo
         except ImportError as error:
@@ -220,24 +196,22 @@ class VocabularyOutputs:
                 "install ros-jazzy-vision-msgs if a consumer such as Nav2's semantic layer needs it"
             )
         else:
-            self._label_info = node.create_publisher(LabelInfo, "~/label_info", LATCHED_QOS)
+            self._publishers.insert(0, node.create_publisher(LabelInfo, "~/label_info", LATCHED_QOS))
 
     @property
     def topics(self) -> list[str]:
-        return [publisher.topic_name for publisher in self._publishers()]
+        return [publisher.topic_name for publisher in self._publishers]
 
     def publish(self, snapshot: VocabularySnapshot) -> None:
-        """Tell that a vocabulary comes into force now."""
-        if self._label_info is not None:
-            self._label_info.publish(snapshot.label_info)
-        self._vocabulary.publish(snapshot.message)
+        """Announce the vocabulary that comes into force now; `~/label_info` first, where it is there."""
+        *label_info, vocabulary = self._publishers
+        for publisher in label_info:
+            publisher.publish(snapshot.label_info)
+        vocabulary.publish(snapshot.message)
 
     def destroy(self) -> None:
-        for publisher in self._publishers():
+        for publisher in self._publishers:
             self._node.destroy_publisher(publisher)
-
-    def _publishers(self) -> list[Publisher]:
-        return [publisher for publisher in (self._vocabulary, self._label_info) if publisher is not None]
 
 
 def _subscribed(publisher: Publisher) -> bool:

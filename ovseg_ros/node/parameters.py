@@ -50,12 +50,16 @@ class Parameters:
         vocabulary = self._state.vocabulary.undescribed()
         if vocabulary is None:
             return
+        described = as_parameters(vocabulary)
         self._mirroring = True
         try:
-            changes = [_parameter(name, value) for name, value in as_parameters(vocabulary).items()]
-            self._node.set_parameters_atomically(changes)
+            self._node.set_parameters_atomically(
+                [_parameter(f"vocabulary.{name}", value) for name, value in described.items()]
+            )
         finally:
             self._mirroring = False
+        settings = self._state.settings
+        self._state.settings = replace(settings, vocabulary=replace(settings.vocabulary, **described))  # type: ignore[arg-type]
 
     def _completed(self, parameters: Sequence[Parameter]) -> list[Parameter]:
         """The change in the parameters' own types, with what it resets."""
@@ -76,10 +80,9 @@ class Parameters:
         return SetParametersResult(successful=True)
 
     def _accepted(self, parameters: Sequence[Parameter]) -> None:
-        old, new = self._state.settings, self._changed(parameters)
-        self._state.settings = new
         if not self._mirroring:
-            self._apply(old, new)
+            old, self._state.settings = self._state.settings, self._changed(parameters)
+            self._apply(old, self._state.settings)
 
     def _changed(self, parameters: Sequence[Parameter]) -> Settings:
         ours = {p.name: p.value for p in parameters if p.name in OPTIONS}

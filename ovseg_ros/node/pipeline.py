@@ -1,11 +1,14 @@
-"""Everything that exists between *configure* and *cleanup*: model, publishers, and the threads that work."""
+"""What exists between *configure* and *cleanup*: the work on frames, and what prepares it."""
 
 import threading
-from collections.abc import Sequence
+import time
+import traceback
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rclpy.exceptions import InvalidHandle
 from rclpy.guard_condition import GuardCondition
@@ -13,24 +16,137 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from ovseg_ros.clipseg.config import MethodConfig
+from ovseg_ros.errors import OvsegError
+from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.camera import CameraInput
-from ovseg_ros.node.frame_path import DecodedFrame, FramePath
-from ovseg_ros.node.frames import ArrivedFrame, FrameSetup, LabelledFrame, VocabularySnapshot
+from ovseg_ros.node.depth import stamp_of
+from ovseg_ros.node.frames import ArrivedFrame, DecodedFrame, FrameSetup, LabelledFrame, VocabularySnapshot
+from ovseg_ros.node.lifecycle import NodeState
 from ovseg_ros.node.locate import LocateError, LocateQuery, LocateResult, locate_in
 from ovseg_ros.node.outputs import VocabularyOutputs, vocabulary_snapshot
 from ovseg_ros.node.settings import InputConfig, Settings
-from ovseg_ros.node.vocabulary_state import VocabularyState
-from ovseg_ros.node.worker import Cancelled, FrameWorker, SerialQueue
+from ovseg_ros.node.statistics import STAMP_WARNINGS
+from ovseg_ros.node.throttle import Throttle
+from ovseg_ros.node.worker import Cancelled, FrameSlot, FrameWorker, SerialQueue
 from ovseg_ros.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from ovseg_ros.node.engine import Engine, PreparedSegmenter
+    from ovseg_ros.node.engine import Engine, OutputSize, PreparedSegmenter
 
 STOP_TIMEOUT = 10.0
 """Seconds that the work on a frame is waited for; an image takes a few at most."""
 
 ENCODING_STOP_TIMEOUT = 2.0
 """Seconds that the encoding of text is waited for, which may take a minute on a CPU."""
+
+
+class FramePath:
+    """What the worker does with setups and frames, on its thread; `slot` says from which camera they are."""
+
+    def __init__(self, node: Node, cameras: Sequence[CameraInput], outputs: VocabularyOutputs) -> None:
+        self._node = node
+        self._cameras = {camera.slot: camera for camera in cameras}
+        self._vocabulary_outputs = outputs
+        self._throttle = Throttle()
+        self._announced: VocabularySnapshot | None = None
+
+    def announce(self, setup: FrameSetup) -> None:
+        """Publish the setup's vocabulary, unless it is the one that was published last."""
+        if setup.vocabulary is not self._announced:
+            for camera in self._cameras.values():
+                camera.outputs.use(setup.vocabulary.vocabulary)
+            self._vocabulary_outputs.publish(setup.vocabulary)
+            self._announced = setup.vocabulary
+
+    def prepare(self, slot: FrameSlot, frame: ArrivedFrame, setup: FrameSetup) -> DecodedFrame | None:
+        """Decode a frame; None where nobody wants it or its image cannot be used."""
+        camera = self._cameras[slot]
+        if not camera.outputs.wanted() and not camera.newest.asked:
+            camera.statistics.skipped()
+            return None
+        stamp = stamp_of(frame.message)
+        depth = camera.depths.begin(stamp)
+        warning = camera.statistics.check_stamp(stamp, self._node.get_clock().now().nanoseconds)
+        if warning is not None:
+            self._warn(camera, warning, STAMP_WARNINGS[warning])
+        try:
+            image = camera.decode(frame.message)
+        except ImageError as error:
+            self._rejected(camera, error)
+            return None
+        camera.smoothing = setup.segmenter.next_smoothing(camera.smoothing, setup.output.smoothing, stamp)
+        return DecodedFrame(camera, frame, image, depth, camera.smoothing)
+
+    def batch_of(self, frame: DecodedFrame, setup: FrameSetup) -> Hashable:
+        """Images of one size make a batch, where the device has memory for one."""
+        return frame.image.shape if setup.segmenter.batches else frame.camera.name
+
+    def compute(self, batch: Sequence[DecodedFrame], setup: FrameSetup) -> list[LabelledFrame]:
+        """Segment the images of a batch in one pass."""
+        shortage = setup.segmenter.shortage
+        segmentations = setup.segmenter.segment(
+            [frame.image for frame in batch],
+            cast("OutputSize", setup.output.size),
+            [frame.smoothing for frame in batch],
+        )
+        if setup.segmenter.shortage != shortage:
+            self._node.get_logger().warning(
+                f"the device ran out of memory: {setup.segmenter.shortage} until the vocabulary, the method "
+                "or the model changes. Lower method.short_side"
+            )
+        return [
+            LabelledFrame(
+                header=frame.arrived.message.header,
+                image=frame.image,
+                segmentation=segmentation,
+                camera_info=frame.camera.camera_info,
+                depth=frame.depth,
+                setup=setup,
+                arrived=frame.arrived.arrived,
+            )
+            for frame, segmentation in zip(batch, segmentations, strict=True)
+        ]
+
+    def publish(self, slot: FrameSlot, frame: LabelledFrame) -> None:
+        """Send what is ready to everybody who subscribes."""
+        camera = self._cameras[slot]
+        camera.newest.put(frame)
+        latency, failed = camera.outputs.publish(frame)
+        camera.statistics.published(latency=latency, processing=time.monotonic() - frame.arrived)
+        for error in failed:
+            self._rejected(camera, error)
+
+    def follow(self, slot: FrameSlot, frame: LabelledFrame) -> None:
+        """Send the points, which may wait for their depth and so come after the outputs of every camera."""
+        camera = self._cameras[slot]
+        try:
+            camera.outputs.publish_points(frame)
+        except ImageError as error:
+            self._rejected(camera, error)
+
+    def failed(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
+        """Count and report what went wrong with the frames of some cameras; the worker goes on."""
+        if not self._node.context.ok():
+            return
+        cameras = [self._cameras[slot] for slot in slots]
+        text = str(error) if isinstance(error, OvsegError) else f"{type(error).__name__}: {error}"
+        for camera in cameras:
+            camera.statistics.failed(text)
+        if not isinstance(error, OvsegError):
+            text = "".join(traceback.format_exception(error)).rstrip()
+        names = ", ".join(camera.name for camera in cameras if camera.name)
+        frame = f"a frame of {names}" if names else "a frame"
+        if line := self._throttle(f"{type(error).__name__} {names}", f"{frame} failed: {text}"):
+            self._node.get_logger().error(line)
+
+    def _rejected(self, camera: CameraInput, error: ImageError) -> None:
+        camera.statistics.rejected(error.reason, str(error))
+        self._warn(camera, error.reason, f"rejected ({error.reason}): {error}")
+
+    def _warn(self, camera: CameraInput, kind: str, message: str) -> None:
+        named = f"camera {camera.name}: {message}" if camera.name else message
+        if line := self._throttle(f"{kind} {camera.name}", named):
+            self._node.get_logger().warning(line)
 
 
 class Pipeline:
@@ -46,29 +162,25 @@ class Pipeline:
         engine: "Engine",
         segmenter: "PreparedSegmenter",
         vocabulary: Vocabulary,
-        settings: Settings,
-        vocabulary_state: VocabularyState,
+        state: NodeState,
         settled: GuardCondition,
     ) -> None:
         self.engine = engine
         self.failure = ""
         self._node = node
-        self._vocabulary_state = vocabulary_state
+        self._vocabulary_state = state.vocabulary
         self._settled = settled
         wake = threading.Condition()
-        self.cameras = [CameraInput(node, wake, name) for name in settings.camera_names]
-        self._camera_names = settings.camera_names
+        self.cameras = [CameraInput(node, wake, name) for name in state.settings.camera_names]
         self._vocabulary_outputs = VocabularyOutputs(node)
         path = FramePath(node, self.cameras, self._vocabulary_outputs)
-        slots = [camera.slot for camera in self.cameras]
-        self._worker: FrameWorker[ArrivedFrame, FrameSetup, DecodedFrame, LabelledFrame]
-        self._worker = FrameWorker(slots, wake, path)
+        self._worker = FrameWorker([camera.slot for camera in self.cameras], wake, path)
         self._encoding = SerialQueue("vocabulary")
         self._questions = SerialQueue("locate")
         self._lock = threading.Lock()
         self._destroyed = False
         snapshot = self._announceable(vocabulary)
-        self.setup = FrameSetup(settings.input, settings.output, snapshot, segmenter)
+        self.setup = FrameSetup(state.settings.input, state.settings.output, snapshot, segmenter)
         """What the next frame is segmented with."""
         self._offer(self.setup)
 
@@ -76,7 +188,7 @@ class Pipeline:
     def topics(self) -> list[str]:
         """The full names of the topics that are always published."""
         topics = [topic for camera in self.cameras for topic in camera.outputs.topics]
-        return [*topics, *self._vocabulary_outputs.topics]
+        return topics + self._vocabulary_outputs.topics
 
     def open(self, config: InputConfig) -> None:
         """Open the inputs and let frames flow."""
@@ -98,22 +210,18 @@ class Pipeline:
     def change(self, method: MethodConfig, templates: str, vocabulary: Vocabulary) -> Future:
         """Have frames segmented in another way as soon as that is prepared; the changes keep their order.
 
-        The future's result is the snapshot of `vocabulary`, or the exception for which it did not come into
-        force.
+        The future's result is the snapshot of `vocabulary`, or the error that kept it from coming into force.
         """
         future = Future()
-        self._encoding.submit(
-            partial(self._prepare, method, templates, vocabulary),
-            partial(self._changed, vocabulary, future),
-        )
+        prepare = partial(self._prepare, method, templates, vocabulary)
+        self._encoding.submit(prepare, partial(self._changed, vocabulary, future))
         return future
 
     def locate(self, query: LocateQuery) -> Future:
-        """Look for things in the newest frame of each camera that is asked.
+        """Look for things in the newest frame of each camera that is asked; the result is a `LocateResult`.
 
         Where that is older than `query.max_age` the next one is waited for, though not of a camera that has
-        fallen silent while another has not. The future's result is a `LocateResult`, or the exception for
-        which there is none.
+        fallen silent while another has not. Errors are results of the future, too.
         """
         future = Future()
         self._questions.submit(partial(self._locate, query), partial(self._finish, future))
@@ -131,8 +239,8 @@ class Pipeline:
         for camera in self.cameras:
             camera.outputs.destroy()
         self._vocabulary_outputs.destroy()
-        queues = [self._encoding, self._questions]
-        return all([queue.join(ENCODING_STOP_TIMEOUT) for queue in queues]) and stopped
+        joined = [queue.join(ENCODING_STOP_TIMEOUT) for queue in (self._encoding, self._questions)]
+        return stopped and all(joined)
 
     def _prepare(self, method: MethodConfig, templates: str, vocabulary: Vocabulary) -> VocabularySnapshot:
         segmenter = self.engine.prepare(method, templates, vocabulary)
@@ -148,8 +256,8 @@ class Pipeline:
             return in_force
         for camera in self.cameras:
             camera.outputs.add_classes(vocabulary)
-        now = self._node.get_clock().now().to_msg()
-        return vocabulary_snapshot(self._node, vocabulary, self._camera_names, now)
+        names = [camera.name for camera in self.cameras]
+        return vocabulary_snapshot(self._node, vocabulary, names, self._node.get_clock().now().to_msg())
 
     def _offer(self, setup: FrameSetup) -> None:
         if not self._destroyed:
@@ -176,7 +284,10 @@ class Pipeline:
         self.setup.segmenter.encode_texts(query.texts)
         asked = [camera for camera in self.cameras if camera.name in query.cameras]
         awake = [c for c in asked if c.statistics.snapshot().since_input <= query.stale_after] or asked
-        frames = _newest_frames(awake, query.max_age)
+        # All are waited for at once: it takes no longer than with the slowest camera alone.
+        with ThreadPoolExecutor(len(awake), "newest frame") as pool:
+            newest = zip(awake, pool.map(lambda camera: camera.newest.get(query.max_age), awake), strict=True)
+            frames = {camera.name: frame for camera, frame in newest if frame is not None}
         if not frames:
             raise LocateError("there is no image to search: none has come yet; is the camera running?")
         return locate_in(frames, query, [camera.name for camera in asked if camera.name not in frames])
@@ -184,14 +295,5 @@ class Pipeline:
     def _finish(self, future: Future, outcome: VocabularySnapshot | LocateResult | Exception) -> None:
         """Give an outcome to the coroutine that waits for it, and wake the executor, on any thread."""
         future.set_result(outcome)
-        try:
+        with suppress(InvalidHandle, RuntimeError):  # the node is being destroyed, and nobody waits any more
             self._settled.trigger()
-        except (InvalidHandle, RuntimeError):  # the node is being destroyed, and nobody waits any more
-            return
-
-
-def _newest_frames(cameras: Sequence[CameraInput], max_age: float) -> dict[str, LabelledFrame]:
-    """The newest frames by camera, all waited for at once: it takes no longer than with the slowest alone."""
-    with ThreadPoolExecutor(len(cameras), "newest frame") as pool:
-        frames = list(pool.map(lambda camera: camera.newest.get(max_age), cameras))
-    return {camera.name: frame for camera, frame in zip(cameras, frames, strict=True) if frame is not None}

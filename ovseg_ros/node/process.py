@@ -10,6 +10,7 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.utilities import ok, try_shutdown
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.throttle import Throttle
@@ -55,7 +56,7 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int
         print(f"segmenter: {error}", file=sys.stderr)
         return 1
     except Exception:
-        if rclpy.ok():
+        if ok():
             raise
         # A signal came while it was starting, and nothing of the graph works any more.
     finally:
@@ -65,7 +66,7 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int
             stopped = bool(node.destroy_node())
         if executor is not None:
             executor.shutdown()
-        rclpy.try_shutdown()
+        try_shutdown()
     if not stopped:
         # A thread is inside torch and cannot be interrupted; taking Python down under it could crash.
         sys.stdout.flush()

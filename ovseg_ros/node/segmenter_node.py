@@ -64,7 +64,7 @@ class SegmenterNode(LifecycleNode):
             self.state.failure = str(error)
             self.get_logger().error(f"cannot be configured: {error}")
             return FAILURE
-        pipeline = Pipeline(self, engine, segmenter, vocabulary, settings, words, self._settled)
+        pipeline = Pipeline(self, engine, segmenter, vocabulary, self.state, self._settled)
         self.state.pipeline = pipeline
         self.state.phase = NodePhase.INACTIVE
         self.state.failure = ""
@@ -134,11 +134,8 @@ class SegmenterNode(LifecycleNode):
     def _log_inputs(self) -> None:
         """Log the inputs' names where they are not those that were logged before."""
         settings = self.state.settings
-        inputs = [
-            topic
-            for camera in settings.camera_names
-            for topic in input_topics(self, settings.input.transport, camera)
-        ]
+        transport = settings.input.transport
+        inputs = [topic for name in settings.camera_names for topic in input_topics(self, transport, name)]
         if inputs != self._logged_inputs:
             self._logged_inputs = inputs
             self.get_logger().info(f"inputs: {', '.join(inputs)}")

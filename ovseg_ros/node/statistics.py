@@ -7,8 +7,9 @@ import math
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,8 +40,7 @@ STAMP_WARNINGS = {
 }
 
 
-@dataclass(frozen=True)
-class LatencyPercentiles:
+class LatencyPercentiles(NamedTuple):
     """50th, 95th and 99th percentile in milliseconds; NaN where nothing was measured."""
 
     p50: float = math.nan
@@ -48,7 +48,7 @@ class LatencyPercentiles:
     p99: float = math.nan
 
 
-@dataclass(frozen=True)
+@dataclass
 class Snapshot:
     """The statistics at one moment. Rates in Hz, times in seconds unless said otherwise."""
 
@@ -56,9 +56,9 @@ class Snapshot:
     output_rate: float = 0.0
     published: int = 0
     skipped: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
     errors: int = 0
-    stamp_warnings: Mapping[str, int] = field(default_factory=dict)
+    stamp_warnings: Counter[str] = field(default_factory=Counter)
     latency: LatencyPercentiles = field(default_factory=LatencyPercentiles)
     processing: LatencyPercentiles = field(default_factory=LatencyPercentiles)
     since_input: float = math.inf
@@ -90,37 +90,26 @@ class RateMeter:
             return 0.0
         return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
 
-    def reset(self) -> None:
-        self._times.clear()
-
     def _trim(self, now: float) -> None:
         while self._times and now - self._times[0] > self._window:
             self._times.popleft()
 
 
-class StampWatch:
-    """Compares the stamps of one camera's frames with the clock and with each other."""
+def stamp_warning(stamp: int, previous: int, now: int) -> str | None:
+    """What is wrong with a frame's stamp after that of the `previous` frame (0: none), at the time `now`.
 
-    def __init__(self) -> None:
-        self._previous = 0
-
-    def check(self, stamp: int, now: int) -> str | None:
-        """The warning about the next frame's stamp, a key of `STAMP_WARNINGS`; None where it is fine."""
-        previous, self._previous = self._previous, stamp
-        if stamp == 0:
-            return ZERO
-        if stamp < previous:
-            return BACKWARDS
-        if now == 0:
-            return NO_CLOCK
-        age = (now - stamp) / 1e9
-        if age < -FUTURE_TOLERANCE:
-            return FUTURE
-        return OLD if age > MAX_AGE else None
-
-    def reset(self) -> None:
-        """Forget the previous frame."""
-        self._previous = 0
+    A key of `STAMP_WARNINGS`; None where the stamp is fine.
+    """
+    if stamp == 0:
+        return ZERO
+    if stamp < previous:
+        return BACKWARDS
+    if now == 0:
+        return NO_CLOCK
+    age = (now - stamp) / 1e9
+    if age < -FUTURE_TOLERANCE:
+        return FUTURE
+    return OLD if age > MAX_AGE else None
 
 
 def latency(stamp: int, now: int) -> float:
@@ -137,16 +126,10 @@ class CameraStatistics:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._stamps = StampWatch()
-        self._inputs, self._outputs = RateMeter(), RateMeter()
-        self._latencies: deque[float] = deque(maxlen=LATENCY_FRAMES)
-        self._processing: deque[float] = deque(maxlen=LATENCY_FRAMES)
-        self._published = self._skipped = self._errors = 0
-        self._rejected: Counter[str] = Counter()
-        self._stamp_warnings: Counter[str] = Counter()
+        self._counts = Snapshot()
+        self._previous_stamp = 0
         self._last_input = self._last_rejection = self._last_error = self._last_stamp_warning = -math.inf
-        self._failing = self._idle = False
-        self._error_text = self._rejection_text = self._stamp_warning_text = ""
+        self._restart_windows()
 
     def arrived(self) -> None:
         """A frame came in."""
@@ -157,8 +140,8 @@ class CameraStatistics:
     def published(self, latency: float, processing: float) -> None:
         """A frame's outputs went out: `latency` from its stamp (NaN: unknown), `processing` from arrival."""
         with self._lock:
-            self._published += 1
-            self._failing = self._idle = False
+            self._counts.published += 1
+            self._counts.failing = self._counts.idle = False
             self._outputs.tick(self._clock())
             self._processing.append(processing)
             if not math.isnan(latency):
@@ -167,23 +150,23 @@ class CameraStatistics:
     def skipped(self) -> None:
         """A frame was not segmented, since nobody subscribes to any output."""
         with self._lock:
-            self._skipped += 1
-            self._idle = True
+            self._counts.skipped += 1
+            self._counts.idle = True
 
     def rejected(self, reason: str, message: str) -> None:
         """A frame, or a message that belongs to it, could not be used."""
         with self._lock:
-            self._rejected[reason] += 1
+            self._counts.rejected[reason] += 1
+            self._counts.last_rejection = message
             self._last_rejection = self._clock()
-            self._rejection_text = message
 
     def failed(self, message: str) -> None:
         """The work on a frame ended in an exception."""
         with self._lock:
-            self._errors += 1
-            self._failing = True
+            self._counts.errors += 1
+            self._counts.failing = True
+            self._counts.last_error = message
             self._last_error = self._clock()
-            self._error_text = message
 
     def check_stamp(self, stamp: int, now: int) -> str | None:
         """Count the warning about the next frame's stamp and return it, a key of `STAMP_WARNINGS`, or None.
@@ -191,11 +174,12 @@ class CameraStatistics:
         A frame is used whatever its stamp is. Where time jumped back, rates and percentiles begin anew.
         """
         with self._lock:
-            warning = self._stamps.check(stamp, now)
+            warning = stamp_warning(stamp, self._previous_stamp, now)
+            self._previous_stamp = stamp
             if warning is not None:
-                self._stamp_warnings[warning] += 1
+                self._counts.stamp_warnings[warning] += 1
+                self._counts.last_stamp_warning = STAMP_WARNINGS[warning]
                 self._last_stamp_warning = self._clock()
-                self._stamp_warning_text = STAMP_WARNINGS[warning]
             if warning == BACKWARDS:
                 self._restart_windows()
             return warning
@@ -203,42 +187,34 @@ class CameraStatistics:
     def opened(self) -> None:
         """The input was opened: rates, percentiles and the comparison of stamps begin anew; counts stay."""
         with self._lock:
-            self._stamps.reset()
+            self._previous_stamp = 0
             self._restart_windows()
 
     def snapshot(self) -> Snapshot:
         with self._lock:
             now = self._clock()
-            return Snapshot(
+            return replace(
+                self._counts,
+                rejected=self._counts.rejected.copy(),
+                stamp_warnings=self._counts.stamp_warnings.copy(),
                 input_rate=self._inputs.rate(now),
                 output_rate=self._outputs.rate(now),
-                published=self._published,
-                skipped=self._skipped,
-                rejected=dict(self._rejected),
-                errors=self._errors,
-                stamp_warnings=dict(self._stamp_warnings),
                 latency=_percentiles(self._latencies),
                 processing=_percentiles(self._processing),
                 since_input=now - self._last_input,
                 since_rejection=now - self._last_rejection,
                 since_error=now - self._last_error,
                 since_stamp_warning=now - self._last_stamp_warning,
-                idle=self._idle,
-                failing=self._failing,
-                last_error=self._error_text,
-                last_rejection=self._rejection_text,
-                last_stamp_warning=self._stamp_warning_text,
             )
 
     def _restart_windows(self) -> None:
-        self._inputs.reset()
-        self._outputs.reset()
-        self._latencies.clear()
-        self._processing.clear()
+        self._inputs, self._outputs = RateMeter(), RateMeter()
+        self._latencies: deque[float] = deque(maxlen=LATENCY_FRAMES)
+        self._processing: deque[float] = deque(maxlen=LATENCY_FRAMES)
 
 
 def _percentiles(seconds: deque[float]) -> LatencyPercentiles:
     if not seconds:
         return LatencyPercentiles()
-    p50, p95, p99 = (float(value) * 1e3 for value in np.percentile(list(seconds), (50, 95, 99)))
-    return LatencyPercentiles(p50, p95, p99)
+    p50, p95, p99 = 1e3 * np.percentile(seconds, (50, 95, 99))
+    return LatencyPercentiles(float(p50), float(p95), float(p99))

@@ -123,15 +123,13 @@ class VocabularyState:
 
 
 def as_parameters(vocabulary: Vocabulary) -> dict[str, Value]:
-    """The parameters that describe `vocabulary`, by full name."""
+    """The parameters that describe `vocabulary`, by the name in their group."""
     return {
-        "vocabulary.classes": tuple("; ".join(cls.prompts) for cls in vocabulary.classes),
-        "vocabulary.background": vocabulary.background,
-        "vocabulary.threshold": vocabulary.threshold,
-        "vocabulary.costs": tuple(
-            f"{cls.name}: {cls.cost}" for cls in vocabulary.classes if cls.cost is not None
-        ),
-        "vocabulary.default_cost": vocabulary.default_cost,
+        "classes": tuple("; ".join(cls.prompts) for cls in vocabulary.classes),
+        "background": vocabulary.background,
+        "threshold": vocabulary.threshold,
+        "costs": tuple(f"{cls.name}: {cls.cost}" for cls in vocabulary.classes if cls.cost is not None),
+        "default_cost": vocabulary.default_cost,
     }
 
 

@@ -1,23 +1,22 @@
-"""The node's threads: one for the newest frames, others for slow work. No ROS, images or models here."""
+"""The node's threads: one for the newest frames, others for slow work."""
 
 import contextlib
 import queue
 import threading
 import traceback
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ovseg_ros.errors import OvsegError
 
-FrameT = TypeVar("FrameT")
-FrameT_contra = TypeVar("FrameT_contra", contravariant=True)
-SetupT = TypeVar("SetupT")
-SetupT_contra = TypeVar("SetupT_contra", contravariant=True)
-ItemT = TypeVar("ItemT")
-LabelledT = TypeVar("LabelledT")
+if TYPE_CHECKING:
+    from ovseg_ros.node.frames import ArrivedFrame, DecodedFrame, FrameSetup, LabelledFrame
+    from ovseg_ros.node.pipeline import FramePath
+
+ResultT = TypeVar("ResultT")
 
 
-class FrameSlot(Generic[FrameT]):
+class FrameSlot:
     """Holds the newest frame only: a frame that is overtaken is counted as dropped, never queued.
 
     `put` is called by the executor thread and `take` by the worker. Both return at once; `wake` (shared by
@@ -25,12 +24,12 @@ class FrameSlot(Generic[FrameT]):
     """
 
     def __init__(self, wake: threading.Condition | None = None) -> None:
-        self._wake = wake if wake is not None else threading.Condition()
-        self._frame: FrameT | None = None
+        self._wake = wake or threading.Condition()
+        self._frame: ArrivedFrame | None = None
         self._received = 0
         self._dropped = 0
 
-    def put(self, frame: FrameT) -> None:
+    def put(self, frame: "ArrivedFrame") -> None:
         """Store `frame` in place of the one that waits, if any."""
         with self._wake:
             self._received += 1
@@ -39,7 +38,7 @@ class FrameSlot(Generic[FrameT]):
             self._frame = frame
             self._wake.notify_all()
 
-    def take(self) -> FrameT | None:
+    def take(self) -> "ArrivedFrame | None":
         """Return the newest frame and leave the slot empty; None if there is none."""
         with self._wake:
             frame, self._frame = self._frame, None
@@ -62,40 +61,14 @@ class FrameSlot(Generic[FrameT]):
             return self._received, self._dropped
 
 
-class Work(Protocol[FrameT_contra, SetupT_contra, ItemT, LabelledT]):
-    """What is done with setups and frames. Everything is called on the worker's thread."""
-
-    def announce(self, setup: SetupT_contra) -> None:
-        """A setup comes into force."""
-
-    def prepare(self, slot: FrameSlot, frame: FrameT_contra, setup: SetupT_contra) -> ItemT | None:
-        """What `compute` needs of a frame; None if nothing is to be done with it."""
-
-    def batch_of(self, item: ItemT, setup: SetupT_contra) -> Hashable:
-        """Items of a round for which this is equal are computed together."""
-
-    def compute(self, items: Sequence[ItemT], setup: SetupT_contra) -> Sequence[LabelledT]:
-        """The results of a batch, one for each item in their order."""
-
-    def publish(self, slot: FrameSlot, result: LabelledT) -> None:
-        """Send a result."""
-
-    def follow(self, slot: FrameSlot, result: LabelledT) -> None:
-        """Send what may have to wait, after every result of the batch was published."""
-
-    def failed(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
-        """One of the others ended in an exception, over what came from these slots."""
-
-
-class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
+class FrameWorker:
     """Works in rounds: each takes the newest frame of every slot that has one, and waits for no other.
 
     So slots need no order of turns: whichever has a frame waiting when a round begins is part of it, however
     many frames the others send.
 
-    A *setup* is whatever the work needs beside the frames (settings, a vocabulary, a model). `offer` gives a
-    new one. It is taken up between two rounds and announced before the first round that uses it, also while
-    the worker is paused or no frames come.
+    `offer` gives it a new setup. That is taken up between two rounds and announced before the first round
+    that uses it, also while the worker is paused or no frames come.
 
     Frames flow between `resume` and `pause`. `pause` does not wait for a batch that is being computed; its
     results are thrown away. After `pause` returned nothing is published.
@@ -103,17 +76,12 @@ class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
     An exception ends the work on its frame or batch and is given to `work.failed`; the round goes on.
     """
 
-    def __init__(
-        self,
-        slots: Sequence[FrameSlot[FrameT]],
-        wake: threading.Condition,
-        work: Work[FrameT, SetupT, ItemT, LabelledT],
-    ) -> None:
+    def __init__(self, slots: Sequence[FrameSlot], wake: threading.Condition, work: "FramePath") -> None:
         self._slots = slots
         self._wake = wake
         self._work = work
-        self._offered: SetupT | None = None
-        self._setup: SetupT | None = None
+        self._offered: FrameSetup | None = None
+        self._setup: FrameSetup | None = None
         self._running = self._stopping = False
         # Counts the pauses: a result that was begun before the last one is not published.
         self._epoch = 0
@@ -121,7 +89,7 @@ class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
         self._thread.start()
 
-    def offer(self, setup: SetupT) -> None:
+    def offer(self, setup: "FrameSetup") -> None:
         """Have `setup` used from the next round on. Of several offers between two rounds the last counts."""
         with self._wake:
             if not self._stopping:
@@ -164,12 +132,12 @@ class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
     def _has_work(self) -> bool:
         return self._stopping or self._offered is not None or bool(self._ready_slots())
 
-    def _ready_slots(self) -> list[FrameSlot[FrameT]]:
+    def _ready_slots(self) -> list[FrameSlot]:
         if not self._running or (self._setup is None and self._offered is None):
             return []
         return [slot for slot in self._slots if slot.waiting]
 
-    def _take_up(self, setup: SetupT) -> None:
+    def _take_up(self, setup: "FrameSetup") -> None:
         self._setup = setup
         try:
             self._work.announce(setup)
@@ -184,7 +152,7 @@ class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
             setup, epoch = self._setup, self._epoch
         if setup is None:
             return
-        batches: dict[Hashable, list[tuple[FrameSlot, ItemT]]] = {}
+        batches: dict[Hashable, list[tuple[FrameSlot, DecodedFrame]]] = {}
         for slot, frame in taken:
             try:
                 item = self._work.prepare(slot, frame, setup)
@@ -196,7 +164,9 @@ class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
             if self._epoch == epoch:
                 self._work_on_batch(batch, setup, epoch)
 
-    def _work_on_batch(self, batch: Sequence[tuple[FrameSlot, ItemT]], setup: SetupT, epoch: int) -> None:
+    def _work_on_batch(
+        self, batch: Sequence[tuple[FrameSlot, "DecodedFrame"]], setup: "FrameSetup", epoch: int
+    ) -> None:
         slots = [slot for slot, _ in batch]
         try:
             computed = self._work.compute([item for _, item in batch], setup)
@@ -209,7 +179,11 @@ class FrameWorker(Generic[FrameT, SetupT, ItemT, LabelledT]):
             self._send(self._work.follow, *entry, epoch)
 
     def _send(
-        self, send: Callable[[FrameSlot, LabelledT], None], slot: FrameSlot, result: LabelledT, epoch: int
+        self,
+        send: Callable[[FrameSlot, "LabelledFrame"], None],
+        slot: FrameSlot,
+        result: "LabelledFrame",
+        epoch: int,
     ) -> bool:
         """Whether it was sent."""
         try:
@@ -246,7 +220,7 @@ class SerialQueue:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[], SetupT], done: Callable[[SetupT | Exception], None]) -> None:
+    def submit(self, work: Callable[[], ResultT], done: Callable[[ResultT | Exception], None]) -> None:
         """Queue `work()`. `done(result)`, or `done(exception)`, is called once on the queue's thread.
 
         After `close` it is `done(Cancelled)`, from whichever thread closes or submits.

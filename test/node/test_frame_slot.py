@@ -16,14 +16,14 @@ def frame(number: int) -> ArrivedFrame:
 
 
 def test_an_empty_slot_gives_nothing() -> None:
-    slot: FrameSlot[ArrivedFrame] = FrameSlot()
+    slot: FrameSlot = FrameSlot()
     assert slot.take() is None
     assert not slot.waiting
     assert slot.counts == (0, 0)
 
 
 def test_only_the_newest_frame_is_kept() -> None:
-    slot: FrameSlot[ArrivedFrame] = FrameSlot()
+    slot: FrameSlot = FrameSlot()
     for number in range(3):
         slot.put(frame(number))
     assert slot.waiting
@@ -33,7 +33,7 @@ def test_only_the_newest_frame_is_kept() -> None:
 
 
 def test_a_cleared_frame_is_not_counted_as_dropped() -> None:
-    slot: FrameSlot[ArrivedFrame] = FrameSlot()
+    slot: FrameSlot = FrameSlot()
     slot.put(frame(0))
     slot.clear()
     assert slot.take() is None
@@ -42,7 +42,7 @@ def test_a_cleared_frame_is_not_counted_as_dropped() -> None:
 
 @given(st.lists(st.booleans(), max_size=50))
 def test_every_frame_is_taken_dropped_or_waiting(puts: list[bool]) -> None:
-    slot: FrameSlot[ArrivedFrame] = FrameSlot()
+    slot: FrameSlot = FrameSlot()
     taken = []
     for number, is_put in enumerate(puts):
         if is_put:
@@ -56,7 +56,7 @@ def test_every_frame_is_taken_dropped_or_waiting(puts: list[bool]) -> None:
 
 def test_a_put_wakes_who_sleeps_on_the_shared_condition() -> None:
     wake = threading.Condition()
-    slots: list[FrameSlot[ArrivedFrame]] = [FrameSlot(wake), FrameSlot(wake)]
+    slots: list[FrameSlot] = [FrameSlot(wake), FrameSlot(wake)]
     seen: list[int] = []
 
     def sleep() -> None:

@@ -69,7 +69,7 @@ def test_without_images_the_old_frame_has_to_do() -> None:
 
 @pytest.mark.usefixtures("_impatient")
 def test_an_image_that_is_worked_on_is_waited_for_longer() -> None:
-    slot: FrameSlot[Any] = FrameSlot()
+    slot: FrameSlot = FrameSlot()
     newest = NewestFrame(slot)
     fresh = frame()
     timers = [after(0.1, slot.put, "an image"), after(0.6, newest.put, fresh)]

@@ -9,8 +9,9 @@ from ovseg_ros.node.statistics import (
     OLD,
     STAMP_WARNINGS,
     ZERO,
-    StampWatch,
+    CameraStatistics,
     latency,
+    stamp_warning,
 )
 
 SECOND = 1_000_000_000
@@ -29,26 +30,26 @@ NOW = 1_700_000_000 * SECOND
     ],
 )
 def test_warnings_about_a_first_stamp(stamp: int, now: int, warning: str | None) -> None:
-    assert StampWatch().check(stamp, now) == warning
+    assert stamp_warning(stamp, 0, now) == warning
     assert warning is None or warning in STAMP_WARNINGS
 
 
 def test_a_jump_back_is_reported_once() -> None:
-    watch = StampWatch()
+    statistics = CameraStatistics()
     stamps = [NOW, NOW + 1, NOW - SECOND, NOW - SECOND + 1]
-    assert [watch.check(stamp, NOW) for stamp in stamps] == [None, None, BACKWARDS, None]
+    assert [statistics.check_stamp(stamp, NOW) for stamp in stamps] == [None, None, BACKWARDS, None]
 
 
 def test_stamps_of_zero_are_no_jump() -> None:
-    watch = StampWatch()
-    assert [watch.check(stamp, NOW) for stamp in (NOW, 0, NOW - 5)] == [None, ZERO, None]
+    statistics = CameraStatistics()
+    assert [statistics.check_stamp(stamp, NOW) for stamp in (NOW, 0, NOW - 5)] == [None, ZERO, None]
 
 
 def test_after_a_reset_an_older_stamp_is_no_jump() -> None:
-    watch = StampWatch()
-    watch.check(NOW, NOW)
-    watch.reset()
-    assert watch.check(NOW - SECOND, NOW) is None
+    statistics = CameraStatistics()
+    statistics.check_stamp(NOW, NOW)
+    statistics.opened()
+    assert statistics.check_stamp(NOW - SECOND, NOW) is None
 
 
 def test_latency_is_the_age() -> None:

@@ -16,7 +16,7 @@ class Bench:
 
     def __init__(self, slots: int = 1) -> None:
         wake = threading.Condition()
-        self.slots: list[FrameSlot[Any]] = [FrameSlot(wake) for _ in range(slots)]
+        self.slots: list[FrameSlot] = [FrameSlot(wake) for _ in range(slots)]
         self.slot = self.slots[0]
         self.events: list[tuple[str, Any]] = []
         self.batches: list[list[Any]] = []
@@ -26,7 +26,7 @@ class Bench:
         self.gate = threading.Event()
         self.gate.set()
         self.broken: set[Any] = set()
-        self.worker: FrameWorker[Any, str, Any, tuple[Any, str]] = FrameWorker(self.slots, wake, self)
+        self.worker: FrameWorker = FrameWorker(self.slots, wake, self)
 
     def announce(self, setup: str) -> None:
         self.events.append(("announce", setup))
