@@ -23,7 +23,7 @@ from ovseg_ros.paths import share_directory
 class _Commands(TyperGroup):
     """Turns the errors that a user can mend into one line and an exit status."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # click or the copy of it inside typer, by version
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # `ovseg ... | head`: typer ends quietly
@@ -47,13 +47,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Open-vocabulary segmentation: label every pixel with the words you give.",
 )
-app.command(cls=Command)(segment)
-app.command(cls=Command)(bench)
-app.command(cls=Command)(compare)
-app.command(cls=Command)(demo)
-app.command(cls=Command)(evaluate)
-app.command(cls=Command)(replay)
-app.command(cls=Command)(report)
+for command in (segment, bench, compare, demo, evaluate, replay, report):
+    app.command(cls=Command)(command)
 app.add_typer(bag.app, name="bag")
 app.add_typer(models.app, name="models")
 
@@ -68,7 +63,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")] = False,
 ) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ovseg_ros.commands import console
+from ovseg_ros.commands.generate import Json
 
 if TYPE_CHECKING:
     from ovseg_ros.recordings.info import BagInfo, ImageTopic
@@ -82,27 +83,22 @@ def info(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only what the index says: no image sizes, no gaps.")
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write all of it to this file.")
-    ] = None,
+    json_file: Json = None,
 ) -> None:
     """Show the topics, times, cameras and ground truth of a bag, and what is damaged in it."""
     from ovseg_ros.recordings.info import inspect_bag
 
     with console.ProgressBars("images").stage("reading") as advance:
         found = inspect_bag(
-            bag,
-            labels_topic=labels_topic,
-            quick=quick,
-            progress=lambda done, total: advance(),
+            bag, labels_topic=labels_topic, quick=quick, progress=lambda done, total: advance()
         )
     for warning in found.warnings:
         console.warning(warning)
-    _tell(found)
+    _report(found)
     console.write_json(json_file, found.as_json())
 
 
-def _tell(found: "BagInfo") -> None:
+def _report(found: "BagInfo") -> None:
     files = f"{len(found.files)} file{'s' * (len(found.files) > 1)}, {_size(found.file_bytes)}"
     compression = "" if found.compression == "none" else f", {found.compression}"
     console.say(f"{found.path}: {found.storage}{compression}, {files}")
@@ -110,40 +106,34 @@ def _tell(found: "BagInfo") -> None:
         start = datetime.fromtimestamp(found.start_ns / 1e9, tz=timezone.utc)
         messages = sum(topic.count for topic in found.topics)
         console.say(f"{found.seconds:.3f} s from {start:%Y-%m-%d %H:%M:%S} UTC, {messages} messages")
-    table = Table()
-    table.add_column("topic", overflow="fold")
-    table.add_column("type", overflow="fold")
-    table.add_column("messages", justify="right")
-    table.add_column("rate", justify="right")
+    numbers = (Column(name, justify="right") for name in ("messages", "rate"))
+    table = Table(*(Column(name, overflow="fold") for name in ("topic", "type")), *numbers)
     for topic in found.topics:
         rate = "-" if topic.rate is None else f"{topic.rate:.1f} Hz"
         table.add_row(Text(topic.name), topic.type, str(topic.count), rate)
     console.out.print(table)
     for image in found.images:
-        _tell_images(image, image.topic.name in found.cameras)
+        _report_images(image, image.topic.name in found.cameras)
     if not found.cameras:
         console.say("no camera: there is no colour image topic with messages")
     if found.truth is None:
         console.say("no ground truth: there is no /ground_truth/labels; --labels-topic names another topic")
         return
-    matched = (
-        "" if found.truth.matched is None else f", {found.truth.matched} images with labels of their stamp"
-    )
+    count = found.truth.matched
+    matched = "" if count is None else f", {count} images with labels of their stamp"
     names = ", ".join(f"{number} {name}" for number, name in found.truth.classes.items())
     console.say(f"ground truth: {found.truth.topic}, {found.truth.labels} label images{matched}")
-    console.say(f"  classes: {names or 'no names (there is no LabelInfo beside it)'}")
+    console.say(f"  classes: {names or 'no names (there is no LabelInfo with it)'}")
 
 
-def _tell_images(image: "ImageTopic", is_camera: bool) -> None:
+def _report_images(image: "ImageTopic", is_camera: bool) -> None:
     counts = sorted(image.sizes.items(), key=lambda entry: -entry[1])
     sizes = ", ".join(
         f"{width} x {height}" + (f" ({count})" if len(counts) > 1 else "")
         for (width, height), count in counts
     )
-    kind = "camera" if is_camera else "images"
-    formats = ", ".join(sorted(image.formats))
-    data = _size(image.data_bytes)
-    console.say(f"{kind} {image.topic.name}: {sizes or 'unknown size'}, {formats}, {data} of images")
+    facts = [sizes or "unknown size", *sorted(image.formats), f"{_size(image.data_bytes)} of images"]
+    console.say(f"{'camera' if is_camera else 'images'} {image.topic.name}: {', '.join(facts)}")
     for gap in image.gaps[:_SHOWN_GAPS]:
         console.say(f"  gap of {gap.seconds:.2f} s at {gap.start_s:.2f} s")
     if len(image.gaps) > _SHOWN_GAPS:

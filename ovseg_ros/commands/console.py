@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -37,6 +39,18 @@ def error(message: object) -> None:
 def warning(message: object) -> None:
     """Print on stderr what went wrong while the command goes on."""
     _complain("warning", "bold yellow", message)
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with exit status 1."""
+    error(message)
+    raise typer.Exit(1)
+
+
+def interrupted(message: str) -> NoReturn:
+    """End the command after Ctrl-C, with exit status 130."""
+    warning(f"interrupted after {message}")
+    raise typer.Exit(130)
 
 
 def write_json(path: Path | None, content: object) -> None:

@@ -42,8 +42,7 @@ def evaluate(
     console.write_json(json_file, as_json(result))
     _report(result, config.output)
     if result.interrupted:
-        console.warning(f"interrupted after {result.metrics.frames} frames; the figures are of these")
-        raise typer.Exit(130)
+        console.interrupted(f"{result.metrics.frames} frames; the figures are of these")
 
 
 def _report(result: "RunResult", output: str) -> None:

@@ -42,10 +42,8 @@ def models(context: typer.Context, json_file: Json = None) -> None:
         for tag in tags
     ]
     for name, tag, place, ships in found:
-        where = (
-            f"{'ships with ovseg_ros' if ships else 'on this machine'}: {place}" if place else "not fetched"
-        )
-        table.add_row(name, tag, Text(where))
+        where = "ships with ovseg_ros" if ships else "on this machine"
+        table.add_row(name, tag, Text(f"{where}: {place}" if place else "not fetched"))
     keys = ("model", "weights", "path", "ships")
     console.write_json(json_file, [dict(zip(keys, entry, strict=True)) for entry in found])
     table.caption = "to fetch weights: ovseg models fetch MODEL --weights WEIGHTS"

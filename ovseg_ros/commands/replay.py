@@ -63,8 +63,7 @@ def with_ros() -> None:
     try:
         import rclpy  # noqa: F401
     except ModuleNotFoundError as error:
-        console.error(f"the graph cannot be reached without ROS 2 ({error}); `ovseg evaluate` works without")
-        raise typer.Exit(1) from None
+        console.fail(f"the graph cannot be reached without ROS 2 ({error}); `ovseg evaluate` works without")
 
 
 def finish(outcome: "ReplayOutcome", output: str, json_file: Path | None) -> None:
@@ -83,11 +82,8 @@ def finish(outcome: "ReplayOutcome", output: str, json_file: Path | None) -> Non
     if output:
         print_files(console.out, Path(output))
     if record.call is not None and not record.call.success:
-        console.error(f"/set_vocabulary was refused: {record.call.message}")
-        raise typer.Exit(1)
+        console.fail(f"/set_vocabulary was refused: {record.call.message}")
     if record.failure:
-        console.error(record.failure)
-        raise typer.Exit(1)
+        console.fail(record.failure)
     if record.interrupted:
-        console.warning(f"interrupted after {record.trace.sent} frames")
-        raise typer.Exit(130)
+        console.interrupted(f"{record.trace.sent} frames")

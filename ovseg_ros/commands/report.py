@@ -1,4 +1,4 @@
-"""`ovseg report`: runs beside each other, or the page of one run again, from their metrics.json."""
+"""`ovseg report`: a comparison of runs, or the page of one run again, from their metrics.json."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ovseg_ros.commands import console
+from ovseg_ros.commands.generate import Json
 
 
 def report(
@@ -21,9 +22,7 @@ def report(
         Path | None, typer.Option(dir_okay=False, help="Write an HTML page that holds everything.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(dir_okay=False, help="Write Markdown tables.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures side by side.")
-    ] = None,
+    json_file: Json = None,
 ) -> None:
     """Compare runs by their metrics.json, or make the report of one run again (without its pictures)."""
     from ovseg_ros.report.side_by_side import put_side_by_side, read_runs

@@ -44,8 +44,7 @@ def segment(
     outcome = run(inputs, engine, recording, selection, config, console.ProgressBars())
     _report(outcome, Path(config.output), json_file)
     if outcome.interrupted:
-        console.warning(f"interrupted after {len(outcome.results)} of {outcome.sources} inputs")
-        raise typer.Exit(130)
+        console.interrupted(f"{len(outcome.results)} of {outcome.sources} inputs")
     if any(statistics.failures for _, statistics in outcome.results):
         raise typer.Exit(1)
 

@@ -37,53 +37,40 @@ class NodeProcess:
     def __init__(
         self, parameters: Mapping[str, object], folder: Path, names: GraphNames | None = None
     ) -> None:
-        self.parameters = dict(parameters)
-        self.names = names or GraphNames()
-        self.parameter_file = folder / "segmenter.yaml"
-        self.log_file = folder / "segmenter.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def command(self) -> list[str]:
-        """The command line that starts the node."""
-        file = ["--params-file", str(self.parameter_file)]
-        return [sys.executable, "-c", _PROGRAM, "--ros-args", *self.names.remappings(), *file]
+        self._parameters = parameters
+        self._names = names or GraphNames()
+        self._parameter_file = folder / "segmenter.yaml"
+        self._log_file = folder / "segmenter.log"
 
     def __enter__(self) -> "NodeProcess":
-        write_parameters(self.parameters, self.parameter_file)
-        with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT)
+        write_parameters(self._parameters, self._parameter_file)
+        arguments = [*self._names.remappings(), "--params-file", str(self._parameter_file)]
+        command = [sys.executable, "-c", _PROGRAM, "--ros-args", *arguments]
+        with self._log_file.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        process = self._process
-        assert process is not None
-        if process.poll() is not None:
+        if self.process.poll() is not None:
             return
-        process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGINT)
         try:
-            process.wait(_STOP_TIMEOUT)
+            self.process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def check(self) -> None:
         """Raises ReplayError with the end of the node's log where it has ended."""
-        assert self._process is not None
-        status = self._process.poll()
+        status = self.process.poll()
         if status is not None:
             raise ReplayError(f"the node ended with status {status}. {self.last_output()}")
 
     def last_output(self, lines: int = 15) -> str:
         """The end of the node's log, for a message."""
-        text = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
+        text = self._log_file.read_text(encoding="utf-8", errors="replace").strip()
         tail = "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
-        return f"Its last lines (all in {self.log_file}):\n{tail}" if tail else "It printed nothing."
-
-    @property
-    def returncode(self) -> int | None:
-        """The exit status once the node has ended."""
-        return self._process.returncode if self._process else None
+        return f"Its last lines (all in {self._log_file}):\n{tail}" if tail else "It printed nothing."
 
 
 class AttachedNode:

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -45,52 +46,43 @@ _LATE = 0.5
 """Share of the time between frames by which frames may go out late."""
 
 
+@dataclass
 class ReplaySession:
     """Plays a recording into a node that runs, or that is started for the time of a `with` block.
 
-    Args:
+    Attributes:
         source: open.
         played: what is played of it.
         parameters: of a node that is started.
         folder: for its parameter file and log.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        played: PlayedRecording,
-        config: ReplayConfig,
-        progress: Progress,
-        parameters: Mapping[str, object],
-        folder: Path,
-    ) -> None:
-        self._record = ReplayRecord()
-        self._source = source
-        self._played = played
-        self._config = config
-        self._progress = progress
-        self._parameters = parameters
-        self._folder = folder
-        self._is_over: Callable[[], bool] = lambda: False
-        self._stack = ExitStack()
+    source: Source
+    played: PlayedRecording
+    config: ReplayConfig
+    progress: Progress
+    parameters: Mapping[str, object]
+    folder: Path
+    _record: ReplayRecord = field(default_factory=ReplayRecord, init=False)
+    _stack: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __enter__(self) -> "ReplaySession":
         """Connect to the node and warm it up.
 
         Raises ReplayError where there is no node or it ends, cannot be configured or does not answer.
         """
-        config = self._config
-        with closing(self._played.frames()) as frames:
+        config = self.config
+        with closing(self.played.frames()) as frames:
             self._several = list(_few(paced(frames)))
         if not self._several:
-            raise ReplayError(f"{self._source.path}: {self._source.topic.name} has no frame to play")
+            raise ReplayError(f"{self.source.path}: {self.source.topic.name} has no frame to play")
         with ExitStack() as stack:
             names = GraphNames(config.node, config.namespace, config.image_topic)
             self._client = stack.enter_context(GraphClient(names))
             self._node = self._connect(stack)
-            clock = decide_clock(self._client, config.clock, config.attach, self._progress.warn)
+            clock = decide_clock(self._client, config.clock, config.attach, self.progress.warn)
             self._player = Player(self._client, clock=clock, check=self._node.check)
-            with self._progress.stage("the node warms up" if config.attach else "the node loads its model"):
+            with self.progress.stage("the node warms up" if config.attach else "the node loads its model"):
                 self._frame_seconds = self._warm_up()
             if not config.attach:
                 refuse_other_nodes(self._client, 1)
@@ -116,18 +108,18 @@ class ReplaySession:
         self._play(then, log)
         if not record.failure and not record.interrupted:
             load = Load(self._client, self._player, self._several, self._is_over)
-            if self._config.calls:
+            if self.config.calls:
                 self._call_services(load)
-            if self._config.find_rate:
+            if self.config.find_rate:
                 self._find_rate(load)
         record.vocabularies = dict(self._client.vocabularies)
         return record
 
     def _connect(self, stack: ExitStack) -> NodeProcess | AttachedNode:
-        if not self._config.attach:
-            return stack.enter_context(prepare_own(self._client, self._parameters, self._folder))
-        with self._progress.stage(f"looking for {self._client.names.full_node}"):
-            return AttachedNode(self._client, self._source.topic)
+        if not self.config.attach:
+            return stack.enter_context(prepare_own(self._client, self.parameters, self.folder))
+        with self.progress.stage(f"looking for {self._client.names.full_node}"):
+            return AttachedNode(self._client, self.source.topic)
 
     def _warm_up(self) -> float:
         """Wait for the node to be active and warm; returns the seconds that it needs for a frame."""
@@ -140,10 +132,10 @@ class ReplaySession:
 
     def _period(self) -> float | None:
         """Seconds between two frames, None as recorded; with `avoid_drops` no less than the node needs."""
-        config = self._config
+        config = self.config
         period = 1 / config.rate if config.rate else None
         if config.avoid_drops:
-            own = period or 1 / (self._source.topic.rate or DEFAULT_RATE) / config.speed
+            own = period or 1 / (self.source.topic.rate or DEFAULT_RATE) / config.speed
             return max(own, self._frame_seconds / UTILISATION)
         return period
 
@@ -153,11 +145,11 @@ class ReplaySession:
         probe = ServiceProbe(self._client)
         record.rate = None if period is None else 1 / period
         record.service_s = probe.seconds
-        total = self._played.expected(self._source)
+        total = self.played.expected(self.source)
         change = None if then is None else self._change(then, total)
         received = self._received()
         began = time.monotonic()
-        with log, self._progress.stage("playing", total) as advance:
+        with log, self.progress.stage("playing", total) as advance:
             shown = 0
 
             def on_tick() -> None:
@@ -168,7 +160,7 @@ class ReplaySession:
 
             try:
                 self._player.play(
-                    paced(self._played.frames(record.pass_starts), speed=self._config.speed, period=period),
+                    paced(self.played.frames(record.pass_starts), speed=self.config.speed, period=period),
                     trace,
                     log.write,
                     on_tick,
@@ -200,7 +192,7 @@ class ReplaySession:
 
     def _change(self, then: Mapping[str, object], total: int | None) -> VocabularyChange:
         """The call of /set_vocabulary half-way; the frames wait for its reply after half of the rest."""
-        total = self._source.expected(self._played.selection) if total is None else total
+        total = self.source.expected(self.played.selection) if total is None else total
         middle = total // 2
         return VocabularyChange(self._client, then, middle, middle + max(1, (total - middle) // 2))
 
@@ -208,7 +200,7 @@ class ReplaySession:
         trace = self._record.trace
         late, sent_rate = Percentiles.of(trace.late_ms).p95, rate(trace.sent_s)
         if late is not None and sent_rate is not None and late > _LATE * 1e3 / sent_rate:
-            self._progress.warn(
+            self.progress.warn(
                 f"frames went out late ({late:.0f} ms, p95): this machine is too busy to send in time, and "
                 "the figures are those of what was sent"
             )
@@ -217,16 +209,16 @@ class ReplaySession:
         record = self._record
         request = self._client.same_vocabulary()
         if request is None:
-            self._progress.warn("/set_vocabulary is not called: thresholds of single classes would be lost")
-        with self._progress.stage("calling the services while frames flow"):
-            probe = load.probe(rate(record.trace.sent_s) or DEFAULT_RATE, self._config.calls, request)
+            self.progress.warn("/set_vocabulary is not called: thresholds of single classes would be lost")
+        with self.progress.stage("calling the services while frames flow"):
+            probe = load.probe(rate(record.trace.sent_s) or DEFAULT_RATE, self.config.calls, request)
         if probe.refusal:
-            self._progress.warn(f"/set_vocabulary refused the vocabulary in force: {probe.refusal}")
+            self.progress.warn(f"/set_vocabulary refused the vocabulary in force: {probe.refusal}")
         for name, seconds in probe.seconds.items():
             record.service_s.setdefault(name, seconds[:0]).extend(seconds)
 
     def _find_rate(self, load: Load) -> None:
-        with self._progress.stage("searching the highest rate") as advance:
+        with self.progress.stage("searching the highest rate") as advance:
 
             def burst(asked: float) -> RateTrial:
                 advance(advance=0, description=f"searching the highest rate: {asked:.1f} Hz")

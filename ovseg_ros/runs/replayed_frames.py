@@ -107,19 +107,16 @@ class PredictionLog:
                 revision = int(bag.read(found[SUMMARY_TOPIC]).vocabulary_revision)
                 if revision not in vocabularies:
                     raise ReplayError(f"the node used vocabulary {revision}, but never published it")
-                yield (
+                prediction = Prediction(
                     frame,
-                    sent_s,
-                    Prediction(
-                        frame,
-                        labels=bag.decode_labels(found[LABELS_TOPIC]),
-                        confidence=bag.decode_labels(found[CONFIDENCE_TOPIC]),
-                        vocabulary=vocabularies[revision],
-                        latency_ms=latency_ms,
-                        sent_s=sent_s,
-                        messages=partial(_data, found),
-                    ),
+                    labels=bag.decode_labels(found[LABELS_TOPIC]),
+                    confidence=bag.decode_labels(found[CONFIDENCE_TOPIC]),
+                    vocabulary=vocabularies[revision],
+                    latency_ms=latency_ms,
+                    sent_s=sent_s,
+                    messages=partial(_data, found),
                 )
+                yield frame, sent_s, prediction
                 number, messages = next(logged, (-1, None))
 
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import Result
 
 from ovseg_ros.clipseg import METHODS
-from ovseg_ros.commands.compare_output import report
+from ovseg_ros.commands.compare import report
 from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.runs.comparison import ComparisonResult, MethodResult
 from ovseg_ros.runs.runners import RunnerResult, SeparateRunner

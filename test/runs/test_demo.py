@@ -175,7 +175,7 @@ def test_the_node_ends_cleanly(tmp_path: Path, tiny_model_dir: Path) -> None:
     process = NodeProcess(parameters, tmp_path)
     with process, GraphClient() as client:
         client.wait_until_active(60.0, process.check)
-    assert process.returncode == 0, process.last_output()
+    assert process.process.returncode == 0, process.last_output()
 
 
 def test_a_model_that_is_not_there_is_told(dataset: Path, tmp_path: Path) -> None:
