@@ -81,7 +81,7 @@ def info(
         str | None, typer.Option(help="The topic with the ground truth, if not /ground_truth/labels.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only what the index says: no image sizes, no gaps.")
+        bool, typer.Option("--quick", help="Only what the index has: no image sizes, no gaps.")
     ] = False,
     json_file: Json = None,
 ) -> None:

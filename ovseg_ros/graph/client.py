@@ -179,7 +179,7 @@ class GraphClient:
     def wait_until_active(self, timeout: float, check: Callable[[], None]) -> None:
         """Wait for the node to be active. `check()` is called repeatedly and may raise.
 
-        Raises ReplayError where the node says that it cannot be configured, or after `timeout` seconds.
+        Raises ReplayError where the node reports that it cannot be configured, or after `timeout` seconds.
         """
         until = time.monotonic() + timeout
         while time.monotonic() < until:

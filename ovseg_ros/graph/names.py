@@ -10,7 +10,7 @@ class GraphNames:
     """The node's name and namespace, and the topic that it takes images from.
 
     `image` is the raw topic, in full; compressed images go to the same name with "/compressed" behind it,
-    and the calibration to `camera_info` beside it, as image_transport has it. Empty: `image` in the
+    and the calibration to `camera_info` in its namespace, as image_transport has it. Empty: `image` in the
     namespace.
     """
 

@@ -36,7 +36,7 @@ class Trace:
     Attributes:
         sent_s: when it was published, seconds from the start; NaN where it was not: a frame with its header
             stamp was still on the way, so that the outputs could not be assigned.
-        late_ms: from the moment at which it was due to that at which it was published.
+        late_ms: milliseconds from when it was due until it was published.
         latency_ms: from publishing it to the arrival of its labels; NaN where none arrived.
         sent, answered: how many frames were sent, and how many of them were labelled.
     """
@@ -247,7 +247,7 @@ class _Sender(threading.Thread):
             self._stopped.wait(max(0.0, due - time.monotonic()))
             return
         began = self._started_at + held + previous.due_s
-        # Where stamps jump back, the clock stands still until they do.
+        # Where stamps jump back, the clock is not advanced.
         step = max(0, item.image.stamp_ns - previous.image.stamp_ns)
         while (remaining := due - time.monotonic()) > 0:
             if remaining <= CLOCK_PERIOD:

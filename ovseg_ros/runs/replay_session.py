@@ -228,7 +228,7 @@ class ReplaySession:
             self._record.highest_rate = search(burst, start, SEARCH_SECONDS, self._is_over)
 
     def _reason(self) -> str:
-        """What the node reports of its troubles."""
+        """The errors that the node reports, or else the end of its log."""
         diagnostics = self._client.diagnostics
         reasons = [diagnostics[key] for key in ("last error", "last rejection") if key in diagnostics]
         reported = [reason for reason in reasons if reason != "none"]
