@@ -190,9 +190,9 @@ def _border_pixels(labels: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, 
     below = labels[1:] != labels[:-1]
     border[1:] |= below
     border[:-1] |= below
-    beside = labels[:, 1:] != labels[:, :-1]
-    border[:, 1:] |= beside
-    border[:, :-1] |= beside
+    right = labels[:, 1:] != labels[:, :-1]
+    border[:, 1:] |= right
+    border[:, :-1] |= right
     places = np.flatnonzero(border)
     ids = labels.ravel()[places]
     kept = wanted[ids]

@@ -14,7 +14,7 @@ Statistic = Callable[[Float64[np.ndarray, "draws g 3"]], Float64[np.ndarray, " d
 
 
 class Interval(NamedTuple):
-    """Where a figure lies in 95 % of the draws."""
+    """The range of a figure in 95 % of the draws."""
 
     low: float
     high: float
@@ -41,13 +41,17 @@ def miou(counts: Float64[np.ndarray, "*d g 3"], known: Bool[np.ndarray, " g"]) -
     there = (union > 0) & ((truth > 0) | ~known)
     ratios = np.divide(hits, union, out=np.zeros_like(hits), where=there)
     number = there.sum(axis=-1)
-    return np.divide(ratios.sum(axis=-1), number, out=np.full(number.shape, np.nan), where=number > 0)
+    result = np.full(number.shape, np.nan)
+    np.divide(ratios.sum(axis=-1), number, out=result, where=number > 0)
+    return result
 
 
 def accuracy(counts: Float64[np.ndarray, "*d g 3"]) -> Float64[np.ndarray, "*d"]:
     """Share of right pixels of the same counts; NaN where there are none."""
     hits, truth = (np.asarray(counts, np.float64)[..., part].sum(axis=-1) for part in (0, 1))
-    return np.divide(hits, truth, out=np.full(hits.shape, np.nan), where=truth > 0)
+    result = np.full(hits.shape, np.nan)
+    np.divide(hits, truth, out=result, where=truth > 0)
+    return result
 
 
 def draw(
@@ -55,7 +59,7 @@ def draw(
 ) -> Float64[np.ndarray, " draws"]:
     """The statistic of as many frames, drawn with replacement, in each of `draws` draws.
 
-    The draws hang on the number of frames and the seed alone: two methods over the same frames see the same
+    The draws depend on the number of frames and the seed alone: two methods over the same frames see the same
     draws, and their differences are paired (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
     """
     generator = np.random.default_rng(seed)

@@ -170,16 +170,16 @@ class SegmentationAccumulator:
     ) -> FrameScore:
         """Count a frame on its own, as `update` does; may run in several threads."""
         mapping = self.mapping(vocabulary)
-        owned = mapping.table[truth]
+        mapped = mapping.table[truth]
         statistics = FrameStatistics(frames=1)
-        statistics.confusion.update(owned, labels)
-        statistics.boundary.update(owned, labels, mapping.groups)
+        statistics.confusion.update(mapped, labels)
+        statistics.boundary.update(mapped, labels, mapping.groups)
         if confidence is not None:
-            statistics.confidence.update(owned, labels, confidence)
+            statistics.confidence.update(mapped, labels, confidence)
         counts = statistics.confusion.counts
         figures = mean_iou(counts, mapping.groups), pixel_accuracy(counts)
         small = None if image is None else self._follower.reduced(image)
-        return FrameScore(vocabulary, owned, labels, confidence, statistics, *figures, small)
+        return FrameScore(vocabulary, mapped, labels, confidence, statistics, *figures, small)
 
     def add(self, frame: FrameScore) -> None:
         """Add a frame that `score` counted; in the order of time, for the flicker's sake."""

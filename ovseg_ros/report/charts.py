@@ -1,13 +1,18 @@
-"""The report's charts as inline SVG, drawn from the result of a run."""
+"""The report's charts as inline SVG: axes, and what is drawn in them of a run's result.
 
+The page's style sheet colours them, in light and in dark.
+"""
+
+import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from markupsafe import Markup
 
 from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.metrics.calibration import ReliabilityBin
-from ovseg_ros.report.svg import Axes, document, tag, ticks
 from ovseg_ros.runs.results import FrameResult
 
 _MOST_POINTS = 1200
@@ -18,14 +23,125 @@ _NUMBERS_UP_TO = 16
 HISTOGRAM_CAPTION = "How often each latency occurs; solid: median, dashed: 95th percentile."
 
 
+def tag(name: str, title: str = "", text: str = "", **attributes: object) -> Markup:
+    """An element; everything is escaped. `class_` is the attribute `class`, `_` in names becomes `-`, numbers
+    are rounded to a hundredth, None leaves the attribute out. `title` shows while the pointer rests on it."""
+    given = {key: value for key, value in attributes.items() if value is not None}
+    parts = [
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _number(value))
+        for key, value in given.items()
+    ]
+    inside = Markup("<title>{}</title>").format(title) if title else Markup("")
+    return Markup("<{0}{1}>{2}</{0}>").format(name, Markup("").join(parts), inside + text)
+
+
+def document(width: float, height: float, label: str, elements: Iterable[Markup]) -> Markup:
+    """A drawing that fills its container's width; `label` describes it to screen readers."""
+    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        _number(width), _number(height), label, Markup("").join(elements)
+    )
+
+
+def ticks(low: float, high: float, most: int = 6, whole: bool = False) -> list[float]:
+    """Round numbers within low..high, equally spaced by 1, 2 or 5 times a power of ten, at most `most`.
+    `whole` allows no fractions. Raises ValueError where high is not above low."""
+    if not high > low:
+        raise ValueError(f"the axis runs from {low} to {high}; its end must lie above its beginning")
+    power = math.floor(math.log10((high - low) / most))
+    for step in (factor * 10.0**exponent for exponent in itertools.count(power) for factor in (1, 2, 5)):
+        if whole and step < 1:
+            continue
+        # A hair of tolerance keeps an end that is itself a tick, which rounding may have put outside.
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            return [round(index * step, 12) for index in range(first, last + 1)]
+    raise AssertionError("steps grow without end")
+
+
+@dataclass
+class Axes:
+    """A plot in a drawing of `width` x `height` units, within margins (left, right, top, bottom), whose data
+    run over `x` and `y` (low, high)."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    width: float = 400.0
+    height: float = 250.0
+    margins: tuple[float, float, float, float] = (60.0, 12.0, 10.0, 40.0)
+    elements: list[Markup] = field(default_factory=list)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the data in the drawing's units."""
+        across = (x - self.x[0]) / (self.x[1] - self.x[0])
+        up = (y - self.y[0]) / (self.y[1] - self.y[0])
+        left, right, top, bottom = self.margins
+        wide, high = self.width - left - right, self.height - top - bottom
+        return left + across * wide, self.height - bottom - up * high
+
+    def frame(
+        self,
+        x_label: str,
+        y_label: str,
+        x_ticks: Sequence[float] | None = None,
+        y_ticks: Sequence[float] | None = None,
+        upright: bool = False,
+    ) -> None:
+        """Draw grid, ticks and labels; the ticks are chosen where none are given. `upright`: lines of the
+        grid at the ticks of x too."""
+        left, bottom = self.at(self.x[0], self.y[0])
+        right, top = self.at(self.x[1], self.y[1])
+        for value in ticks(*self.y) if y_ticks is None else y_ticks:
+            height = self.at(self.x[0], value)[1]
+            self.line((left, height), (right, height), "grid")
+            self.text(left - 6, height + 4, f"{value:g}", "end")
+        for value in ticks(*self.x) if x_ticks is None else x_ticks:
+            place = self.at(value, self.y[0])[0]
+            if upright:
+                self.line((place, top), (place, bottom), "grid")
+            self.text(place, bottom + 16, f"{value:g}")
+        self.line((left, bottom), (right, bottom), "axis")
+        self.text((left + right) / 2, self.height - 4, x_label)
+        if y_label:
+            middle = (top + bottom) / 2
+            self.text(12, middle, y_label, turn=f"rotate(-90 12 {_number(middle)})")
+
+    def line(self, start: tuple[float, float], end: tuple[float, float], kind: str, title: str = "") -> None:
+        """A straight line between two places in the drawing, of a class of the style sheet."""
+        self.elements.append(tag("line", title, class_=kind, x1=start[0], y1=start[1], x2=end[0], y2=end[1]))
+
+    def text(self, x: float, y: float, text: str, anchor: str = "middle", turn: str | None = None) -> None:
+        """Text at a place in the drawing; `turn` is an SVG transform."""
+        self.elements.append(tag("text", text=text, x=x, y=y, text_anchor=anchor, transform=turn))
+
+    def bar(self, x: tuple[float, float], y: tuple[float, float], kind: str, title: str = "") -> None:
+        """A bar over a range of x and y, a little apart from its neighbours."""
+        left, top = self.at(x[0], y[1])
+        right, bottom = self.at(x[1], y[0])
+        width, height = max(right - left - 1, 0.5), bottom - top
+        self.elements.append(tag("rect", title, class_=kind, x=left + 0.5, y=top, width=width, height=height))
+
+    def point(self, x: float, y: float, kind: str, title: str = "") -> None:
+        """A dot."""
+        left, top = self.at(x, y)
+        self.elements.append(tag("circle", title, class_=kind, cx=left, cy=top, r=3))
+
+    def svg(self, label: str) -> Markup:
+        """The drawing; `label` says what it shows."""
+        return document(self.width, self.height, label, self.elements)
+
+
+def _number(value: object) -> object:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+
+
 def hex_color(color: Iterable[int]) -> str:
     """RGB 0..255 as #rrggbb."""
     return "#{:02x}{:02x}{:02x}".format(*(int(value) for value in color))
 
 
 def phase_number(revision: int) -> int:
-    """Which of the style sheet's colours stands for a vocabulary revision: 1 to 4, or 0 (the accent) for 0,
-    where there are none to tell apart."""
+    """The number of the style sheet's colour for a vocabulary revision: 1 to 4; 0 (the accent) for 0, where
+    there is only one."""
     return (revision - 1) % 4 + 1 if revision else 0
 
 
@@ -35,7 +151,7 @@ def over_time(
     """A figure of each answered frame, and ticks for the dropped ones, over the time of sending, or over the
     frame's number where frames were not sent but read.
 
-    Beyond 1200 frames they stand together in 240 slots: a line from least to most, a dot for the median.
+    More than 1200 frames are grouped in 240 slots: a line from least to most, a dot for the median.
     """
     times = [frame.sent_s for frame in frames if frame.sent_s is not None]
     timed = len(times) == len(frames)
@@ -125,10 +241,10 @@ def confusion_matrix(confusion: ConfusionTable) -> Markup:
     elements.append(tag("rect", class_="field", x=left, y=top, width=wide, height=high))
     for row, name in enumerate(rows):
         total = sum(counts[row])
-        for column, said in enumerate(columns):
+        for column, predicted in enumerate(columns):
             if count := counts[row][column]:
                 x, y = left + column * cell, top + row * cell
-                title = f"{name} as {said}: {100 * count / total:.3g} % of its pixels ({count})"
+                title = f"{name} as {predicted}: {100 * count / total:.3g} % of its pixels ({count})"
                 elements += _cell(title, count / total, row == column, (x, y), cell)
     width, height = left + wide + 4, top + high + 4
     picture = document(width, height, "confusion matrix", elements)

@@ -26,7 +26,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: bool
 
 
 def code(text: str) -> str:
-    """Text as it stands, in a block whose fence is longer than any within."""
+    """Text unchanged, in a block whose fence is longer than any within."""
     fence = "```"
     while fence in text:
         fence += "`"

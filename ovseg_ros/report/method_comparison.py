@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from ovseg_ros.metrics.bootstrap import Interval
+from ovseg_ros.report.charts import Axes, tag
 from ovseg_ros.report.markdown import plain, table
-from ovseg_ros.report.svg import Axes, tag
 from ovseg_ros.runs.comparison import ComparisonResult, MethodResult
 
 COLUMNS = ("method", "mean IoU", "difference", "pixel accuracy", "ms", "p95 ms", "peak MB")

@@ -33,55 +33,38 @@ class Video:
     poster: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Media:
-    """What a report shows besides the result of a run."""
-
-    pictures: Sequence[Picture] = ()
-    video: Video | None = None
-
-
-def write_run(folder: Path, result: RunResult, media: Media | None = None) -> None:
+def write_run(
+    folder: Path, result: RunResult, pictures: Sequence[Picture] = (), video: Video | None = None
+) -> None:
     """Write `metrics.json`, the page `index.html`, and `report.md` with `pictures/` to an existing folder."""
-    media = media or Media()
     (folder / "metrics.json").write_text(to_json(result), encoding="utf-8")
-    (folder / "index.html").write_text(render(result, media), encoding="utf-8")
-    links = [write_strip(folder, picture) for picture in media.pictures]
+    (folder / "index.html").write_text(render(result, pictures, video), encoding="utf-8")
+    links = [write_strip(folder, picture) for picture in pictures]
     (folder / "report.md").write_text(run_as_markdown(result, links), encoding="utf-8")
 
 
-def render(result: RunResult, media: Media | None = None) -> str:
+def render(result: RunResult, pictures: Sequence[Picture] = (), video: Video | None = None) -> str:
     """The page of a run as text; a section without data does not appear."""
-    media = media or Media()
-    video, metrics, fit = media.video, result.metrics, result.calibration
+    metrics, fit = result.metrics, result.calibration
     confusion, bins = report_text.confusion(result), metrics.reliability
     shares = confusion.truth_shares() if confusion else {}
     return _page(
         "report.html.jinja",
-        kind=report_text.KINDS[result.kind],
+        result=result,
+        text=report_text,
         title=report_text.title(result),
-        subtitle=report_text.subtitle(result),
-        groups=report_text.figure_groups(result),
         video=video,
         poster=_poster(video),
         video_note="" if video is None else _video_note(video, result),
         phases=[_phase(phase) for phase in result.phases],
-        call_note=report_text.call_note(result),
         iou_rows=_iou_rows(result, shares),
         shares=bool(shares),
         confusion=charts.confusion_matrix(confusion) if confusion else None,
         mistakes=report_text.mistakes(confusion) if confusion else [],
         reliability=charts.reliability_diagram(bins) if bins else None,
         fitted=charts.reliability_diagram(fit.reliability_after) if fit and fit.reliability_after else None,
-        fit_note=report_text.fit_note(result),
-        threshold=report_text.threshold_note(result),
-        calibration=report_text.calibration(result) if bins else "",
         charts=_charts(result),
-        graph_notes=report_text.graph_notes(result),
-        frames=[frame_section(picture) for picture in media.pictures],
-        command=result.command,
-        facts=report_text.facts(result).items(),
-        notes=report_text.notes(result),
+        frames=[frame_section(picture) for picture in pictures],
     )
 
 
@@ -171,7 +154,7 @@ def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, 
             "share": percent(shares[name]) if name in shares else "",
             "boundary": percent(boundary[name]) if boundary.get(name) is not None else "",
             "bars": [
-                _bar(found[name], charts.phase_number(revision))
+                {"iou": found[name], "color": charts.phase_number(revision)}
                 for revision, found in by_vocabulary
                 if name in found
             ],
@@ -182,25 +165,13 @@ def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, 
     ]
 
 
-def _bar(iou: float | None, color: int) -> dict[str, object]:
-    return {
-        "percent": f"{100 * (iou or 0):.1f}",
-        "text": "-" if iou is None else f"{100 * iou:.1f}",
-        "color": color,
-    }
-
-
 def _charts(result: RunResult) -> list[tuple[Markup, str]]:
     frames, found = result.per_frame, []
     if latencies := result.latencies:
-        what = (
-            "From an image to its labels"
-            if result.graph is None
-            else "From publishing an image to the arrival of its labels"
-        )
+        start, end = ("an", "") if result.graph is None else ("publishing an", "the arrival of ")
         marks = " Red marks: dropped frames." if any(frame.revision is None for frame in frames) else ""
         chart = charts.over_time(frames, lambda frame: frame.latency_ms, "latency (ms)")
-        found.append((chart, f"{what}, frame by frame.{marks}"))
+        found.append((chart, f"From {start} image to {end}its labels, frame by frame.{marks}"))
         found.append((charts.latency_histogram(latencies), charts.HISTOGRAM_CAPTION))
     if any(frame.miou is not None for frame in frames):
         chart = charts.over_time(

@@ -36,6 +36,7 @@ def frame_section(picture: Picture) -> dict[str, object]:
     """What the page shows of a frame: title, figures, panels as data URIs, and a legend."""
     return {
         "title": picture.title,
+        "number": picture.score.number + 1,
         "figures": _frame_figures(picture.score),
         "panels": [
             {
@@ -84,18 +85,15 @@ def _legend(picture: Picture) -> list[dict[str, str]]:
     seen = set(np.unique(picture.labels).tolist())
     if picture.truth is not None:
         seen |= set(np.unique(picture.truth).tolist())
-    chips = [
-        {"words": "; ".join(entry.prompts), "color": hex_color(entry.color)}
-        for entry in vocabulary.classes
-        if entry.id in seen
-    ]
+    unlabelled = "unlabelled" if picture.truth is None else "unlabelled; in the truth: not counted"
+    names = {entry.id: "; ".join(entry.prompts) for entry in vocabulary.classes}
+    names |= {BACKGROUND_ID: "background", UNLABELLED_ID: unlabelled}
     palette = vocabulary.palette()
-    if BACKGROUND_ID in seen:
-        chips.append({"words": "background", "color": hex_color(palette[BACKGROUND_ID])})
-    if UNLABELLED_ID in seen:
-        words = "unlabelled" if picture.truth is None else "unlabelled; in the truth: not counted"
-        chips.append({"words": words, "color": hex_color(palette[UNLABELLED_ID])})
-    return chips
+    return [
+        {"words": words, "color": hex_color(palette[number])}
+        for number, words in names.items()
+        if number in seen
+    ]
 
 
 def write_strip(folder: Path, picture: Picture) -> tuple[str, str]:

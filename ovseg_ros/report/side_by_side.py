@@ -1,12 +1,13 @@
 """Two or more runs side by side: figures, classes, and what differs in how they were made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovseg_ros.metrics.agreement import mean
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report import text as report_text
-from ovseg_ros.report.figures import FIGURES, percent
+from ovseg_ros.report.figures import FIGURES, Figure, percent
 from ovseg_ros.runs.comparison import ComparisonResult
 from ovseg_ros.runs.result_files import read_result
 from ovseg_ros.runs.results import Percentiles, RunResult
@@ -81,30 +82,31 @@ def read_runs(paths: Sequence[Path]) -> list[NamedRun]:
 
     Raises ResultError.
     """
-    runs: list[tuple[str, RunResult]] = []
+    found: list[NamedRun] = []
     for path in paths:
         file = path / _FILE_NAME if path.is_dir() else path
         result = read_result(file)
         if isinstance(result, ComparisonResult):
-            runs += _methods(result)
+            found += _methods(result)
         else:
-            runs.append((file.resolve().parent.name if file.name == _FILE_NAME else file.stem, result))
-    labels: list[str] = []
-    for wanted, _ in runs:
-        label, number = wanted, 2
-        while label in labels:
-            label, number = f"{wanted} ({number})", number + 1
-        labels.append(label)
-    return [NamedRun(label, result) for label, (_, result) in zip(labels, runs, strict=True)]
+            name = file.resolve().parent.name if file.name == _FILE_NAME else file.stem
+            found.append(NamedRun(name, result))
+    runs: dict[str, NamedRun] = {}
+    for run in found:
+        label, number = run.label, 2
+        while label in runs:
+            label, number = f"{run.label} ({number})", number + 1
+        runs[label] = NamedRun(label, run.result)
+    return list(runs.values())
 
 
-def _methods(comparison: ComparisonResult) -> list[tuple[str, RunResult]]:
-    """The runs of an `ovseg compare`; what it says of all of them is said of each."""
+def _methods(comparison: ComparisonResult) -> list[NamedRun]:
+    """The runs of an `ovseg compare`; each has the settings of all."""
     own = ("data", "model", "device")
     settings = {name: text for name, text in comparison.settings.items() if name not in own}
     rows = sorted(comparison.rows, key=lambda row: row.name != comparison.reference)
     return [
-        (
+        NamedRun(
             row.name,
             RunResult(
                 kind="compare",
@@ -134,11 +136,7 @@ def put_side_by_side(runs: Sequence[NamedRun]) -> RunComparison:
     groups = []
     for group, figures in FIGURES.items():
         rows = [
-            FigureRow(
-                figure.label,
-                _cells([figure.value(r) for r in results], figure.text, figure.difference, figure.better),
-            )
-            for figure in figures
+            _row(figure.label, figure, [figure.value(result) for result in results]) for figure in figures
         ]
         if kept := tuple(row for row in rows if any(cell.value is not None for cell in row.cells)):
             groups.append((group, kept))
@@ -155,22 +153,16 @@ def put_side_by_side(runs: Sequence[NamedRun]) -> RunComparison:
     )
 
 
-def _cells(
-    values: Sequence[float | None],
-    text: Callable[[float], str],
-    difference: Callable[[float], str],
-    better: int,
-) -> tuple[Cell, ...]:
-    first = values[0]
-    cells = [Cell(first, "-" if first is None else text(first))]
-    for value in values[1:]:
-        shown = "-" if value is None else text(value)
-        if value is None or first is None or shown == text(first):
-            cells.append(Cell(value, shown))
-            continue
-        verdict = better if value > first else -better
-        cells.append(Cell(value, shown, difference(value - first), verdict))
-    return tuple(cells)
+def _row(label: str, figure: Figure, values: Sequence[float | None]) -> FigureRow:
+    first, cells = values[0], []
+    for value in values:
+        text = "-" if value is None else figure.text(value)
+        if value is None or first is None or text == figure.text(first):
+            cells.append(Cell(value, text))
+        else:
+            verdict = figure.better if value > first else -figure.better
+            cells.append(Cell(value, text, figure.difference(value - first), verdict))
+    return FigureRow(label, tuple(cells))
 
 
 def _classes(results: Sequence[RunResult]) -> tuple[FigureRow, ...]:
@@ -179,11 +171,8 @@ def _classes(results: Sequence[RunResult]) -> tuple[FigureRow, ...]:
     for result in results:
         for name in result.metrics.per_class_iou:
             names.setdefault(label_key(name), name)
-    figure = FIGURES["Quality"][0]
-    rows = [
-        FigureRow(name, _cells([entry.get(key) for entry in ious], percent, figure.difference, figure.better))
-        for key, name in names.items()
-    ]
+    miou = FIGURES["Quality"][0]
+    rows = [_row(name, miou, [entry.get(key) for entry in ious]) for key, name in names.items()]
     return tuple(sorted(rows, key=_gain, reverse=True))
 
 
@@ -224,12 +213,15 @@ def _cautions(runs: Sequence[NamedRun]) -> list[str]:
     common = set.intersection(*(set(entry) for entry in ious))
     if all(ious) and any(set(entry) != common for entry in ious):
         means = ", ".join(
-            f"{run.label} {percent(sum(entry[name] for name in common) / len(common)) if common else '-'}"
+            f"{run.label} {percent(mean(entry[name] for name in common))}"
             for run, entry in zip(runs, ious, strict=True)
         )
-        found.append(
-            f"Mean IoU is over different classes. Over the {len(common)} that all of them have: {means}."
+        shared = (
+            f"Over the {len(common)} that all of them have: {means}."
+            if common
+            else "No class is in all of the runs."
         )
+        found.append(f"Mean IoU is over different classes. {shared}")
     machines = {str(run.result.machine) for run in runs if run.result.machine}
     if len(machines) > 1:
         found.append("The runs were made on different machines or versions: times may not be comparable.")

@@ -14,7 +14,7 @@ from ovseg_ros.report.figures import percent
 from ovseg_ros.report.method_comparison import COLUMNS, cells
 from ovseg_ros.report.side_by_side import Cell, RunComparison
 from ovseg_ros.runs.comparison import ComparisonResult
-from ovseg_ros.runs.results import CalibrationResult, GraphFigures, RunResult
+from ovseg_ros.runs.results import CalibrationResult, GraphFigures, RunResult, ServiceCalls
 from ovseg_ros.vocabulary import Vocabulary
 
 _FILES = (
@@ -45,6 +45,10 @@ def metrics_table(result: RunResult) -> Table:
     return table
 
 
+def _table(first: str, *numbers: str) -> Table:
+    return Table(first, *(Column(Text(name), justify="right") for name in numbers))
+
+
 def _metrics(name: str, frames: int | None, metrics: SegmentationMetrics) -> list[str]:
     shares = (metrics.miou, metrics.pixel_accuracy, metrics.boundary_f, metrics.ece, metrics.flicker)
     return [name, str(frames or 0), *map(percent, shares)]
@@ -52,9 +56,7 @@ def _metrics(name: str, frames: int | None, metrics: SegmentationMetrics) -> lis
 
 def class_iou_table(metrics: SegmentationMetrics) -> Table:
     """IoU, boundary F and share of the truth of each class, the largest first."""
-    table = Table("class")
-    for name in ("share", "IoU", "boundary F"):
-        table.add_column(name, justify="right")
+    table = _table("class", "share", "IoU", "boundary F")
     shares = metrics.confusion.truth_shares() if metrics.confusion else {}
     for name in sorted(shares, key=lambda name: -shares[name]):
         share = shares[name] if metrics.pixels else None
@@ -79,9 +81,7 @@ def speed_line(result: RunResult) -> str:
 
 def calibration_table(fit: CalibrationResult) -> Table:
     """Metrics before and after a fit of the confidence."""
-    table = Table("calibration", title_justify="left")
-    for name in ("logit scale", "ECE", "Brier", "mean IoU", "unlabelled"):
-        table.add_column(name, justify="right")
+    table = _table("calibration", "logit scale", "ECE", "Brier", "mean IoU", "unlabelled")
     scale = fit.logit_scale
     for name, used, scores in (("before", scale * fit.temperature, fit.before), ("after", scale, fit.after)):
         brier = "-" if scores.brier is None else f"{scores.brier:.4f}"
@@ -108,11 +108,8 @@ def graph_lines(result: RunResult, graph: GraphFigures) -> list[str]:
         f"sent at {_hz(graph.rate.sent)}, answered at {_hz(graph.rate.output)}; frames went out "
         f"{_ms(late.p50)} late (p99 {_ms(late.p99)})"
     )
-    services = (
-        ("get_vocabulary", graph.service_ms.get_vocabulary),
-        ("set_vocabulary", graph.service_ms.set_vocabulary),
-    )
-    for name, reply in services:
+    for name in ("get_vocabulary", "set_vocabulary"):
+        reply: ServiceCalls | None = getattr(graph.service_ms, name)
         if reply is not None and reply.calls:
             times = f"{_ms(reply.p50)} p50, {_ms(reply.max)} max"
             lines.append(f"/{name} answered in {times} ({reply.calls} calls)")
@@ -154,7 +151,7 @@ def methods_table(comparison: ComparisonResult) -> Table:
 
 def side_by_side_tables(comparison: RunComparison) -> list[Table]:
     """Figures and classes of several runs, and what differs in how they were made."""
-    table = Table("", *(Column(Text(label), justify="right") for label in comparison.labels))
+    table = _table("", *comparison.labels)
     classes = [("IoU by class", comparison.classes)] if comparison.classes else []
     for group, rows in (*comparison.groups, *classes):
         table.add_section()
@@ -211,7 +208,7 @@ def _shortened(text: str) -> str:
 
 
 def print_files(console: Console, output: Path) -> None:
-    """Where everything lies."""
+    """The files of a run, and what each is for."""
     for name, what in _FILES:
         if (output / name).exists():
             console.print(Text(f"  {output / name}  ").append(what, style="dim"), soft_wrap=True)

@@ -66,7 +66,7 @@ def call_note(result: RunResult) -> str:
 
 
 def facts(result: RunResult) -> dict[str, str]:
-    """How the run was made, by name; nested settings as "group.name". The command stands for itself."""
+    """How the run was made, by name; nested settings as "group.name". Without the command."""
     named = {
         "model": result.model,
         "method": result.method,

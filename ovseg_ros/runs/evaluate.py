@@ -17,7 +17,7 @@ from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthC
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Source, SourceError
 from ovseg_ros.recordings.label_files import LabelFolder, LabelWriter
 from ovseg_ros.recordings.sources import open_source, require_truth
-from ovseg_ros.report.page import Media, Video, write_run
+from ovseg_ros.report.page import Video, write_run
 from ovseg_ros.runs.calibrate import Calibrator, Recalibrated, parameters
 from ovseg_ros.runs.config import EvaluateConfig
 from ovseg_ros.runs.loop import score_frames
@@ -131,7 +131,7 @@ class _Evaluation:
         if self._output is not None:
             video = self._video
             shown = None if video is None else Video("overlay.webm", video.rate, video.poster)
-            write_run(self._output, result, Media(scores.pictures, shown))
+            write_run(self._output, result, scores.pictures, shown)
         return result
 
     def _recorded_labels(self) -> FolderPredictor | TopicPredictor:

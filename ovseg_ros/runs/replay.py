@@ -16,7 +16,7 @@ from ovseg_ros.metrics.segmentation import SegmentationAccumulator
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.frame import DEFAULT_RATE, Source
 from ovseg_ros.recordings.sources import open_source
-from ovseg_ros.report.page import Media, Video, write_run
+from ovseg_ros.report.page import Video, write_run
 from ovseg_ros.runs.config import ReplayConfig
 from ovseg_ros.runs.output_folder import SCRATCH, prepare
 from ovseg_ros.runs.progress import Progress
@@ -84,7 +84,7 @@ def replay(
             record = session.run(then, log, lambda: interruption.requested)
         mapping = read_mapping(Path(truth.mapping)) if truth.mapping else None
         meter = SegmentationAccumulator(source.truth_names, mapping)
-        scores, media = _score(source, played, record, log, meter, output, progress)
+        scores, video = _score(source, played, record, log, meter, output, progress)
         for warning in source.warnings:
             progress.warn(warning)
         topic = source.topic
@@ -100,7 +100,7 @@ def replay(
             held_seconds=None if then is None else record.held_seconds,
         )
         if output is not None:
-            write_run(output, result, media)
+            write_run(output, result, scores.pictures, video)
         return ReplayOutcome(result, record)
 
 
@@ -156,7 +156,7 @@ def _score(
     meter: SegmentationAccumulator,
     output: Path | None,
     progress: Progress,
-) -> tuple[RunScores, Media]:
+) -> tuple[RunScores, Video | None]:
     """Go through the frames once; write `overlay.webm` and `labelled/` to `output`, where that is given."""
     trace, vocabularies = record.trace, record.vocabularies
     video: OverlayVideo | None = None
@@ -178,5 +178,4 @@ def _score(
                 scorer.add(prediction)
             advance()
         scores = scorer.finish()
-    shown = None if video is None else Video("overlay.webm", video.rate, video.poster)
-    return scores, Media(scores.pictures, shown)
+    return scores, None if video is None else Video("overlay.webm", video.rate, video.poster)

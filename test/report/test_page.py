@@ -13,7 +13,7 @@ import pytest
 
 from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.metrics.segmentation import BestThreshold
-from ovseg_ros.report.page import Media, Video, render, write_run
+from ovseg_ros.report.page import Video, render, write_run
 from ovseg_ros.runs.result_files import read_result
 from ovseg_ros.runs.results import (
     CalibrationResult,
@@ -93,7 +93,7 @@ def run() -> StandInRun:
 
 
 def page_of(result: RunResult, **media: Any) -> Page:
-    return Page(render(result, Media(**media)))
+    return Page(render(result, **media))
 
 
 def test_an_offline_run_has_its_sections_and_nothing_of_the_graph(run: StandInRun) -> None:
@@ -208,8 +208,8 @@ def test_the_confusion_matrix_holds_the_counts(run: StandInRun) -> None:
 
 def test_frames_are_shown_as_they_are(run: StandInRun) -> None:
     picture = run.pictures[0]
-    text = render(run.result, Media(pictures=[picture]))
-    found = re.findall(r'src="data:image/(jpeg|png);base64,([^"]+)" alt="([^"]+)"', text)
+    text = render(run.result, [picture])
+    found = re.findall(r'src="data:image/(jpeg|png);base64,([^"]+)" alt="([^"]+) of frame 1"', text)
     assert [name for _, _, name in found] == ["image", "ground truth", "prediction", "confidence"]
     images = {
         name: cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
@@ -227,8 +227,8 @@ def test_a_frame_without_truth_and_confidence_has_two_panels(run: StandInRun) ->
     bare = type(whole)(
         whole.title, whole.score, whole.vocabulary, whole.image, whole.labels[::2, ::2], None, None
     )
-    text = render(run.result, Media(pictures=[bare]))
-    assert re.findall(r'alt="([^"]+)" width="24" height="16"', text) == ["image", "prediction"]
+    text = render(run.result, [bare])
+    assert re.findall(r'alt="([^"]+) of frame 1" width="24" height="16"', text) == ["image", "prediction"]
 
 
 def test_nothing_comes_from_outside(run: StandInRun) -> None:
@@ -238,7 +238,7 @@ def test_nothing_comes_from_outside(run: StandInRun) -> None:
     )
     assert [source for source in page.sources if not source.startswith("data:")] == ["overlay.webm"]
     assert not {"script", "link", "iframe", "object", "embed", "form"} & set(page.tags)
-    text = render(run.result, Media(pictures=run.pictures))
+    text = render(run.result, run.pictures)
     assert not re.findall(r"https?://|@import|url\(", text)
 
 
@@ -256,7 +256,7 @@ def test_hostile_words_stay_words() -> None:
         type(p)(HOSTILE, p.score, p.vocabulary, p.image, p.labels, p.confidence, p.truth)
         for p in run.pictures
     ]
-    text = render(replace(run.result, **texts), Media(pictures=pictures, video=Video(f'"{HOSTILE}', 5.0)))
+    text = render(replace(run.result, **texts), pictures, Video(f'"{HOSTILE}', 5.0))
     assert "<script" not in text
     assert '"1"' not in text
     assert "script" not in Page(text).tags
@@ -330,7 +330,7 @@ def test_how_it_was_made_is_told(run: StandInRun) -> None:
 
 
 def test_a_run_is_written_as_json_page_markdown_and_pictures(run: StandInRun, tmp_path: Path) -> None:
-    write_run(tmp_path, run.result, Media(pictures=run.pictures[:2]))
+    write_run(tmp_path, run.result, run.pictures[:2])
     assert read_result(tmp_path / "metrics.json") == run.result
     assert (tmp_path / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     links = re.findall(r"!\[.*\]\((.*)\)", (tmp_path / "report.md").read_text(encoding="utf-8"))

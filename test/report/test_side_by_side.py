@@ -155,7 +155,7 @@ def test_the_page_shows_all_runs() -> None:
         for row in rows:
             assert row.label in text
             assert all(cell.text in text and cell.difference in text for cell in row.cells)
-    assert "Nothing that the files say" in text
+    assert "Nothing, as far as the files say" in text
 
 
 def test_sections_of_a_comparison_without_data_do_not_appear() -> None:

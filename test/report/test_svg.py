@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg_ros.report.svg import Axes, document, tag, ticks
+from ovseg_ros.report.charts import Axes, document, tag, ticks
 
 values = st.floats(-1e6, 1e6)
 
