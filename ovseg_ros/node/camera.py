@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ovseg_ros.clipseg import SmoothingState
 
 TRANSPORTS = {"raw": (Image, decode_image), "compressed": (CompressedImage, decode_compressed)}
-TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 
 
 class CameraInput:
@@ -128,7 +127,7 @@ def missing_publisher_hints(node: Node, transport: str, cameras: Sequence[str]) 
 
 
 def _hint(node: Node, transport: str, camera: str, topic: str, taken: set[str]) -> str:
-    there = {name: _published(node, kind, taken) for name, kind in TYPES.items()}
+    there = {name: _published(node, kind.__name__, taken) for name, (kind, _) in TRANSPORTS.items()}
     text = f"nothing publishes on {topic}"
     if there[transport]:
         example = there[transport][0].removesuffix("/compressed")
@@ -146,7 +145,7 @@ def _published(node: Node, kind: str, taken: set[str]) -> list[str]:
     return [
         name
         for name, types in node.get_topic_names_and_types()
-        if kind in types
+        if f"sensor_msgs/msg/{kind}" in types
         and not name.startswith(own)
         and name not in taken
         and node.count_publishers(name) > 0

@@ -181,11 +181,18 @@ class PreparedSegmenter:
         governor = self._governor
         segmenter = self._segmenter if governor is None else self._segmenter.at(governor.short_side)
         try:
-            return self._segment(segmenter, images, output_size, smoothing)
+            segmentations = segmenter.segment_batch(
+                images, self._classifier, output_size=output_size, smoothing=smoothing
+            )
         except OutOfMemory:
             smaller = segmenter.smaller()
             if len(images) == 1 and smaller is None:
                 raise
+        else:
+            if governor is not None:
+                # The time of the batch is what each of its images takes: none is there before all are.
+                governor.observe(segmentations[0].inference_ms)
+            return segmentations
         # Not in the handler: the exception holds on to the memory of the try that failed.
         if len(images) > 1 or smaller is None:
             self.batches = False
@@ -202,21 +209,6 @@ class PreparedSegmenter:
         self.shortage = SMALLER
         if governor is not None:
             governor.reduce(smaller.short_side)
-        return segmentations
-
-    def _segment(
-        self,
-        segmenter: Segmenter,
-        images: Sequence[np.ndarray],
-        output_size: OutputSize,
-        smoothing: Sequence[SmoothingState | None],
-    ) -> list[Segmentation]:
-        segmentations = segmenter.segment_batch(
-            images, self._classifier, output_size=output_size, smoothing=smoothing
-        )
-        if self._governor is not None:
-            # The time of the batch is what each of its images takes: none is there before all are.
-            self._governor.observe(segmentations[0].inference_ms)
         return segmentations
 
     def encode_texts(self, texts: Sequence[tuple[str, ...]]) -> None:

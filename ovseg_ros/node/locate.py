@@ -171,17 +171,15 @@ def locate_in(
         for place, (camera, text) in enumerate(zip(best, texts, strict=True))
     ]
     ages = {camera: frame.age for camera, frame in frames.items()}
-    searched = ", ".join(f"{_owner(camera)} frame of {age:.1f} s ago" for camera, age in ages.items())
-    notes = [f"searched {searched}"]
-    notes += [f"{camera} sends no images" for camera in silent]
+    searched = [f"{camera}'s" if camera else "the" for camera in ages]
+    searched = [
+        f"{whose} frame of {age:.1f} s ago" for whose, age in zip(searched, ages.values(), strict=True)
+    ]
+    notes = [f"searched {', '.join(searched)}", *(f"{camera} sends no images" for camera in silent)]
     for camera, (_, why_not) in points.items():
         if why_not:
             notes.append(f"no positions in {camera}: {why_not}" if camera else f"no positions: {why_not}")
     return LocateResult(locations, max(ages.values()), "; ".join(notes))
-
-
-def _owner(camera: str) -> str:
-    return f"{camera}'s" if camera else "the"
 
 
 def _points(frame: LabelledFrame) -> tuple[np.ndarray | None, str]:

@@ -87,17 +87,12 @@ def _yaml_comment(option: Option) -> str:
     if option.choices and not all(choice in option.help for choice in option.choices):
         notes.append(f"One of {', '.join(option.choices)}.")
     if option.bounds is not None:
-        notes.append(f"Range: {_range(option)}.")
+        notes.append(f"Range: {_allowed(option)} {option.unit}".rstrip() + ".")
     return " ".join(filter(None, [option.help, option.node_help, *notes]))
 
 
 def _when(changes: Change) -> str:
     return "" if changes == "always" else f" Set it {CHANGES[changes]}."
-
-
-def _range(option: Option) -> str:
-    low, high = option.bounds or (0, 0)
-    return f"{low:g} to {high:g} {option.unit}".rstrip()
 
 
 def _yaml_value(value: Value) -> str:

@@ -55,22 +55,15 @@ class Services:
         """Bring the words of a call into force, or keep them for *configure*."""
         state, settings = self._state, self._state.settings
         try:
-            vocabulary = state.vocabulary.build(
-                request.classes,
-                request.ids,
-                request.background,
-                request.threshold,
-                request.costs,
-                request.default_cost,
-            )
+            asked = (request.classes, request.ids, request.background, request.threshold, request.costs)
+            vocabulary = state.vocabulary.build(*asked, request.default_cost)
             if state.pipeline is None:
                 self._parameters.follow()
                 response.message = "kept until the node is configured" + _advice(vocabulary)
                 response.vocabulary = self._current()
             else:
-                outcome = await state.pipeline.change(
-                    settings.method, settings.vocabulary.templates, vocabulary
-                )
+                templates = settings.vocabulary.templates
+                outcome = await state.pipeline.change(settings.method, templates, vocabulary)
                 if isinstance(outcome, Exception):
                     raise outcome
                 response.message = "in force from the next frame on" + _advice(vocabulary)

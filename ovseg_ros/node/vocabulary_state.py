@@ -48,20 +48,11 @@ class VocabularyState:
     ) -> Vocabulary:
         """The vocabulary of a service call; a negative threshold keeps the one before.
 
-        `costs`: empty, or one a class, -1 for none of its own.
-
-        Raises:
-            VocabularyError: an entry is wrong; nothing has changed.
+        `costs`: empty, or one a class, -1 for none. Nothing changes where it raises VocabularyError.
         """
-        vocabulary = self._builder.build(
-            classes,
-            ids=ids,
-            background=background,
-            threshold=self._threshold(threshold),
-            costs=_costs_by_name(classes, costs),
-            default_cost=default_cost,
-        )
-        return self._keep(vocabulary)
+        by_name = _costs_by_name(classes, costs)
+        keep = self._threshold(threshold)
+        return self._keep(self._builder.build(classes, ids, background, keep, None, by_name, default_cost))
 
     def build_from(self, config: VocabularyConfig) -> Vocabulary:
         """The vocabulary that the parameters describe.

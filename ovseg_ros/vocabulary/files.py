@@ -7,7 +7,7 @@ class is a text (`person; pedestrian`) or a mapping with `name`, `synonyms`, `id
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,9 @@ def find_vocabulary(source: str | Path) -> Path:
     shipped = shipped_vocabularies()
     if str(source) in shipped:
         return shipped[str(source)]
-    near = difflib.get_close_matches(str(source), shipped, n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
     raise VocabularyError(
-        f"no vocabulary {quote(str(source))}{hint}, expected a .yaml, .yml or .txt file or one of the "
-        f"shipped names: {', '.join(shipped) or 'none were found'}"
+        f"no vocabulary {quote(str(source))}{_hint(source, shipped)}, expected a .yaml, .yml or .txt file or "
+        f"one of the shipped names: {', '.join(shipped) or 'none were found'}"
     )
 
 
@@ -124,8 +122,12 @@ def _class_text(entry: Any, what: str) -> Any:
 def _check_keys(mapping: dict[Any, Any], allowed: Sequence[str], what: str) -> None:
     for key in mapping:
         if key not in allowed:
-            near = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
             raise VocabularyError(
-                f"{what} has the unknown key {quote(key)}{hint}, expected only: {', '.join(allowed)}"
+                f"{what} has the unknown key {quote(key)}{_hint(key, allowed)}, expected only: "
+                f"{', '.join(allowed)}"
             )
+
+
+def _hint(given: object, allowed: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(given), list(allowed), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""

@@ -1,7 +1,6 @@
 """What a vocabulary is: classes with synonyms, background prompts, thresholds, costs, stable ids and colours.
 
-Plain Python without ROS and without torch. The node, the command line and the evaluation all make their
-vocabularies with a `VocabularyBuilder`, so the same text is accepted or refused everywhere.
+Everything makes its vocabularies with a `VocabularyBuilder`: the same text is accepted or refused everywhere.
 """
 
 from collections.abc import Mapping, Sequence
