@@ -1,4 +1,4 @@
-// From class scores at the patch grid to labels and confidence, on the CPU. Called by ovseg_ros/clipseg/cpu/labelling.py.
+// From class scores at the patch grid to labels and confidence, on the CPU. Called by ovseg_ros/clipseg/labelling.py.
 //
 // Each output row mixes two rows of the grid once. Between two columns of the grid every score is then a straight
 // line, which has its extremes at the ends. So a class that nowhere there reaches the best class's lowest end

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from ovseg_ros.bench.reference import Reference
 from ovseg_ros.bench.timing import TimedPipeline
 from ovseg_ros.clipseg import Classifier, Segmenter, Smoother, SmoothingState
+from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.config import OutputConfig
 from ovseg_ros.clipseg.labelling import labels_and_confidence
-from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmenter import OutputSize
 from ovseg_ros.vocabulary import VocabularyBuilder
 

@@ -6,9 +6,9 @@ from jaxtyping import UInt8
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg import Classifier, ClipModel, Segmenter
+from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.clipseg.resolution import plan_resolution, plan_windows
-from ovseg_ros.clipseg.runtime import device_errors
 
 WINDOW, STRIDE = 224, 112
 """What the published evaluations of the methods use."""

@@ -8,8 +8,8 @@ from functools import partial
 import torch
 
 from ovseg_ros.clipseg.backbone import Backbone
-from ovseg_ros.clipseg.cpu.packed import PackedLinear
 from ovseg_ros.clipseg.methods import Method, layers_of
+from ovseg_ros.clipseg.packed import PackedLinear
 
 SECONDS = 0.5
 """Time to measure a rate for."""

@@ -9,8 +9,8 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg.cpu.packed import PackedBlock
 from ovseg_ros.clipseg.errors import ModelError
+from ovseg_ros.clipseg.packed import PackedBlock
 from ovseg_ros.clipseg.resolution import make_room
 
 
@@ -46,11 +46,13 @@ class Block:
 
     def __call__(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """The whole block."""
-        return self._block(tokens)
+        out: Tensor = self._block(tokens)
+        return out
 
     def norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """LN1."""
-        return self._block.ln_1(tokens)
+        normed: Tensor = self._block.ln_1(tokens)
+        return normed
 
     def qkv(self, normed: Float[Tensor, "b n c"]) -> tuple[Tensor, Tensor, Tensor]:
         """q, k and v, each ``b h n d``, of tokens that went through `norm`."""
@@ -67,14 +69,17 @@ class Block:
     def attention_output(self, attended: Float[Tensor, "b h n d"]) -> Float[Tensor, "b n c"]:
         """Heads put together, ``out``, and the layer scale ``ls_1``."""
         joined = attended.transpose(1, 2).flatten(2)
-        return self._block.ls_1(self._attn.out_proj(joined))
+        out: Tensor = self._block.ls_1(self._attn.out_proj(joined))
+        return out
 
     def mlp(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """The MLP branch, to be added to `tokens`."""
-        return self._block.ls_2(self._block.mlp(self._block.ln_2(tokens)))
+        out: Tensor = self._block.ls_2(self._block.mlp(self._block.ln_2(tokens)))
+        return out
 
     def _split(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n d"]:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        split: Tensor = tokens.unflatten(-1, (self.heads, -1))
+        return split.transpose(1, 2)
 
 
 AnyBlock = Block | PackedBlock
@@ -140,7 +145,7 @@ class Backbone:
 
         Kept per grid, so that a camera pays once.
         """
-        native = self._visual.positional_embedding
+        native: Tensor = self._visual.positional_embedding
         if grid == self.native_grid:
             return native
         if grid not in self._positions:
@@ -160,7 +165,8 @@ class Backbone:
         patches = patches.flatten(2).transpose(1, 2)
         cls = visual.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         tokens = torch.cat([cls, patches], dim=1) + self.positional_embedding(grid).to(patches.dtype)
-        return visual.ln_pre(tokens)
+        normed: Tensor = visual.ln_pre(tokens)
+        return normed
 
     def blocks(self, images: Float[Tensor, "b 3 h w"], keep: Collection[int] = ()) -> Blocks:
         """All blocks but the last.
@@ -183,7 +189,8 @@ class Backbone:
 
     def post_norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """``LN_post``."""
-        return self._visual.ln_post(tokens)
+        normed: Tensor = self._visual.ln_post(tokens)
+        return normed
 
     def project(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n e"]:
         """``LN_post(Y) P``: tokens into the space of the text embeddings, not normalised."""

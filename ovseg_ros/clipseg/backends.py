@@ -1,23 +1,31 @@
-"""How a batch goes through the model on each kind of device."""
+"""How a batch goes through the model, on the CPU here and on CUDA in `cuda.backend`; what failures mean."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ovseg_ros.clipseg.classifier import Classifier
-from ovseg_ros.clipseg.cuda.graphs import CapturedPass
-from ovseg_ros.clipseg.cuda.transfer import BatchOutput, Transfer
-from ovseg_ros.clipseg.errors import ModelError
+from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 from ovseg_ros.clipseg.labelling import labels_and_confidence
-from ovseg_ros.clipseg.resolution import Resolution, make_room
+from ovseg_ros.clipseg.resolution import Resolution
 from ovseg_ros.clipseg.smoothing import SmoothingState
+
+
+class BatchOutput(NamedTuple):
+    """What a pass gives for a batch, on the device."""
+
+    features: Float[Tensor, "b n e"]
+    scores: Float[Tensor, "b k h w"]
+    labels: UInt8[Tensor, "b H W"]
+    confidence: UInt8[Tensor, "b H W"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +90,6 @@ class PendingBatch(NamedTuple):
     finish: Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
-class Backend(Protocol):
-    """Runs batches; at most two are under way at a time."""
-
-    def start(self, batch: Batch) -> PendingBatch:
-        """Begin a batch."""
-
-
 class CpuBackend:
     """On the CPU: done when started.
 
@@ -123,35 +124,30 @@ class CpuBackend:
         return features, batch.classifier.scores(features, batch.scale)
 
 
-class CudaBackend:
-    """On CUDA: one captured pass per size, and pinned memory for two batches at a time."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
-        self._captured: dict[tuple[object, ...], CapturedPass] = {}
-        self._transfers: dict[tuple[object, ...], list[Transfer]] = {}
-
-    def start(self, batch: Batch) -> PendingBatch:
-        shape = (len(batch.images), *batch.images[0].shape)
-        key = (shape, batch.size)
-        if key not in self._transfers:
-            make_room(self._transfers)
-            self._transfers[key] = [Transfer(shape, batch.size, self._device) for _ in range(2)]
-        pair = self._transfers[key]
-        pair.reverse()
-        return PendingBatch(pair[0].start(batch.images, partial(self._compute, batch)), pair[0].finish)
-
-    def _compute(self, batch: Batch, images: Tensor) -> BatchOutput:
-        key = (tuple(images.shape), batch.resolution.size)
-        if key not in self._captured or not self._captured[key].fits(batch.classifier):
-            make_room(self._captured)
-            self._captured[key] = CapturedPass(
-                batch.forward, images, batch.classifier, batch.scale, self._pool
-            )
-        return batch.output(*self._captured[key].run(images, batch.classifier))
-
-
 @cache
 def _workers(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="ovseg-batch")
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Turn the device's failures into `OutOfMemory` and `DeviceLost`.
+
+    CUDA's cache is given back on the way, so that a smaller try finds the memory.
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise OutOfMemory(f"no memory left on the GPU: {_first_line(error)}") from error
+    except RuntimeError as error:
+        text = str(error)
+        if "can't allocate memory" in text or "not enough memory" in text:
+            raise OutOfMemory(f"no memory left: {_first_line(error)}") from error
+        if "CUDA error" in text or "CUDA driver" in text:
+            raise DeviceLost(f"the GPU failed: {_first_line(error)}") from error
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

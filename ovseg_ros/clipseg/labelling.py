@@ -2,21 +2,34 @@
 
 The scores are upsampled bilinearly and reduced at once, so that an array of K x H x W never exists. This is
 the only place where scores become labels. There are three implementations with the same result:
-compiled code on the CPU (`cpu.labelling`), one kernel on CUDA where Triton is (`cuda.labelling`), and tiles
-of torch's own operations elsewhere.
+
+- on the CPU compiled code (``src/labelling.cpp``), made by the package's build. It keeps the scores of one
+  output row in the cache and leaves out the classes that cannot matter between two columns of the grid, so
+  that its time hardly depends on the number of classes;
+- on CUDA one kernel, where Triton is (`cuda.labelling`);
+- elsewhere tiles of torch's own operations.
 """
 
+import ctypes
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg.cpu import labelling as compiled
 from ovseg_ros.vocabulary import UNLABELLED_ID
+
+LIBRARY = Path(__file__).resolve().parents[1] / "_labelling.so"
+"""The compiled code; a checkout that was never installed has none."""
+
+BANDS_PER_THREAD = 2
+"""More bands than threads, so that a thread which the system holds up does not hold up the frame."""
 
 TILE_ELEMENTS = 1 << 20
 """Upsampled scores held at a time; small enough for a CPU's cache, large enough to keep its cores busy."""
@@ -46,9 +59,12 @@ def labels_and_confidence(
 
         label(scores, ids, thresholds, labels, confidence)
         return labels, confidence
-    fill = compiled.label_rows if scores.device.type == "cpu" and compiled.available() else _label_tiles
+    use_compiled = scores.device.type == "cpu" and compiled_function() is not None
     for image in range(len(scores)):
-        fill(scores[image], ids, thresholds, labels[image], confidence[image])
+        if use_compiled:
+            _run_compiled(scores[image], ids, thresholds, None, labels[image], confidence[image])
+        else:
+            _label_tiles(scores[image], ids, thresholds, labels[image], confidence[image])
     return labels, confidence
 
 
@@ -66,8 +82,8 @@ def mean_value(
 ) -> UInt8[Tensor, "H W"]:
     """The mean of the classes' values (0..255) under their softmax probabilities, at every pixel."""
     mean = torch.empty(size, dtype=torch.uint8, device=scores.device)
-    if scores.device.type == "cpu" and compiled.available():
-        compiled.mean_rows(scores, values, mean)
+    if scores.device.type == "cpu" and compiled_function() is not None:
+        _run_compiled(scores, None, None, values, None, mean)
         return mean
     for rows, logits in _upsampled(scores, size):
         mean[rows] = torch.einsum("k,ktw->tw", values, logits.softmax(dim=0)).round_().to(torch.uint8)
@@ -77,6 +93,56 @@ def mean_value(
 @cache
 def _has_triton() -> bool:
     return find_spec("triton") is not None
+
+
+@cache
+def compiled_function() -> "ctypes._NamedFuncPointer | None":
+    """``ovseg_label_rows`` of the library; None where it was not built."""
+    try:
+        function = ctypes.CDLL(str(LIBRARY)).ovseg_label_rows
+    except OSError:
+        return None
+    number, pointer = ctypes.c_int32, ctypes.c_void_p
+    function.argtypes = [pointer, *[number] * 5, *[pointer] * 3, number, number, pointer, pointer]
+    function.restype = None
+    return function
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="ovseg-labels")
+
+
+def _run_compiled(
+    scores: Tensor,
+    ids: Tensor | None,
+    thresholds: Tensor | None,
+    values: Tensor | None,
+    labels: Tensor | None,
+    out: Tensor,
+) -> None:
+    """Fill `labels` and, with the confidence, `out`; with `values`, fill `out` with their mean. float32."""
+    function = compiled_function()
+    assert function is not None
+    classes, grid_height, grid_width = scores.shape
+    height, width = out.shape
+    last = scores.permute(1, 2, 0).contiguous()
+    sizes = (classes, grid_height, grid_width, height, width)
+    per_class = [None if tensor is None else tensor.data_ptr() for tensor in (ids, thresholds, values)]
+    written = [None if labels is None else labels.data_ptr(), out.data_ptr()]
+
+    def fill(first_row: int, last_row: int) -> None:
+        function(last.data_ptr(), *sizes, *per_class, first_row, last_row, *written)
+
+    threads = torch.get_num_threads()
+    if threads == 1:
+        fill(0, height)
+        return
+    bands = BANDS_PER_THREAD * threads
+    edges = [height * band // bands for band in range(bands + 1)]
+    bands_done = [_pool(threads).submit(fill, first, end) for first, end in pairwise(edges)]
+    for future in bands_done:
+        future.result()
 
 
 def _label_tiles(

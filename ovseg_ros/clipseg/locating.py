@@ -9,8 +9,8 @@ import torch
 from jaxtyping import UInt8
 from torch.nn import functional as F
 
+from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.labelling import class_probability
-from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
 from ovseg_ros.vocabulary import Vocabulary
 from ovseg_ros.vocabulary.phrases import label_key

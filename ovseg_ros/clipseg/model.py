@@ -10,6 +10,7 @@ from pathlib import Path
 
 import open_clip
 import torch
+from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained
 from torch import Tensor
 
@@ -169,17 +170,16 @@ def shipped_models() -> dict[str, Path]:
 def cached_weights(name: str, tag: str) -> Path | None:
     """The file of an architecture's weights where an earlier download left it, or None."""
     config = open_clip.get_pretrained_cfg(name, tag) or {}
+    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True  # the hub's local cache alone
     try:
-        found = _offline(lambda: download_pretrained({k: v for k, v in config.items() if k != "url"}))
-        if found:
+        if found := download_pretrained({key: value for key, value in config.items() if key != "url"}):
             return Path(found)
     except FileNotFoundError:
         pass
-    if config.get("url"):
-        file = Path("~/.cache/clip").expanduser() / os.path.basename(config["url"])
-        if file.is_file():
-            return file
-    return None
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+    file = Path("~/.cache/clip").expanduser() / os.path.basename(config.get("url") or "")
+    return file if file.is_file() else None
 
 
 def _check_folder(folder: Path) -> dict[str, float]:
@@ -193,11 +193,7 @@ def _check_folder(folder: Path) -> dict[str, float]:
         raise ModelError(f"{config} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict) or "model_cfg" not in content:
         raise ModelError(f"{config} has no 'model_cfg'; expected an open_clip model configuration")
-    if (
-        not any(folder.glob("*.safetensors"))
-        and not any(folder.glob("*.bin"))
-        and not any(folder.glob("*.pth"))
-    ):
+    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
         raise ModelError(f"model folder {folder} holds no weights; expected open_clip_model.safetensors")
     tuning = content.get("clipseg", {})
     if not isinstance(tuning, dict) or not all(
@@ -255,15 +251,3 @@ def _architecture(name: str, weights: str, allow_download: bool) -> dict[str, ob
         "force_quick_gelu": bool(config.get("quick_gelu", False)),
         "force_preprocess_cfg": preprocess,
     }
-
-
-def _offline(look_up: Callable[[], str]) -> str:
-    """Run a hub look-up that may use the local cache alone."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
-        return look_up()
-    finally:
-        constants.HF_HUB_OFFLINE = before

@@ -129,7 +129,8 @@ def windowed_features(
     for (row, column), piece in zip(windows.corners, features.split(len(images)), strict=True):
         total[:, row : row + rows, column : column + columns] += piece
         times[row : row + rows, column : column + columns] += 1
-    return (total / times).flatten(1, 2)
+    mean: Tensor = total / times
+    return mean.flatten(1, 2)
 
 
 def make_room(kept: dict[KeyT, ValueT]) -> None:

@@ -1,12 +1,10 @@
-"""Where the model runs: device, precision, and what the device's failures mean."""
+"""Where the model runs, and in which precision."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 import torch
 
-from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
+from ovseg_ros.clipseg.errors import ModelError
 
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -91,27 +89,3 @@ def can_pack(dtype: torch.dtype) -> bool:
 def _ask(module: object, question: str) -> bool:
     """What torch reports of the processor; False where this build of torch has no such function."""
     return bool(getattr(module, question, bool)())
-
-
-@contextmanager
-def device_errors() -> Iterator[None]:
-    """Turn the device's failures into `OutOfMemory` and `DeviceLost`.
-
-    CUDA's cache is given back on the way, so that a smaller try finds the memory.
-    """
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise OutOfMemory(f"no memory left on the GPU: {_first_line(error)}") from error
-    except RuntimeError as error:
-        text = str(error)
-        if "can't allocate memory" in text or "not enough memory" in text:
-            raise OutOfMemory(f"no memory left: {_first_line(error)}") from error
-        if "CUDA error" in text or "CUDA driver" in text:
-            raise DeviceLost(f"the GPU failed: {_first_line(error)}") from error
-        raise
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.labelling import class_probability, mean_value
-from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.vocabulary import UNKNOWN_COST, UNLABELLED_ID, Vocabulary
 
 

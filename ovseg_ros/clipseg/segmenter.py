@@ -13,15 +13,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg.backends import Backend, Batch, CpuBackend, CudaBackend, PendingBatch
+from ovseg_ros.clipseg.backends import Batch, CpuBackend, PendingBatch, device_errors
 from ovseg_ros.clipseg.classifier import Classifier, prompts_of
 from ovseg_ros.clipseg.config import EngineConfig, MethodConfig
+from ovseg_ros.clipseg.cuda.backend import CudaBackend
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.clipseg.methods import Method, layers_of
 from ovseg_ros.clipseg.model import ClipModel, load_model
 from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows, windowed_features
-from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.clipseg.segmentation import Segmentation
 from ovseg_ros.clipseg.smoothing import SmoothingState
 from ovseg_ros.clipseg.text_encoder import TextEncoder
@@ -57,7 +57,7 @@ class Segmenter:
         self.config = config
         self.method = resolve_method(model, config, method)
         self._text = TextEncoder(model, templates)
-        self._backend: Backend = CudaBackend(model.device) if model.device.type == "cuda" else CpuBackend()
+        self._backend = CudaBackend(model.device) if model.device.type == "cuda" else CpuBackend()
         self._mean = torch.tensor(model.mean, device=model.device).view(3, 1, 1) * 255
         self._std = torch.tensor(model.std, device=model.device).view(3, 1, 1) * 255
 

@@ -5,28 +5,17 @@ and the graph share one codec. Nothing here needs ROS.
 """
 
 import array
-import functools
+import struct
 import sys
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.images.encodings import DEPTH_ENCODINGS, ENCODINGS, Encoding, Packed
-from ovseg_ros.images.headers import read_header
-
-__all__ = [
-    "ENCODINGS",
-    "MAX_PIXELS",
-    "ImageError",
-    "byte_array",
-    "check_size",
-    "decode_compressed",
-    "decode_image",
-    "fill_image",
-]
+from ovseg_ros.images.encodings import DEPTH_ENCODINGS, ENCODINGS, Packed, UnknownEncoding, find_encoding
 
 MAX_PIXELS = 64 * 2**20
 """The largest image that is decoded (8192 x 8192 pixels); a larger one is taken for a broken header."""
@@ -56,9 +45,22 @@ def decode_image(msg: Any) -> np.ndarray:
 
     Raises ImageError where the message contradicts itself, is too large, or holds no colour that can be read.
     """
+    try:
+        return _decoded(msg)
+    except UnknownEncoding as error:
+        raise ImageError("unknown_encoding", str(error)) from error
+
+
+def _decoded(msg: Any) -> np.ndarray:
     name: str = msg.encoding
     width, height, step = int(msg.width), int(msg.height), int(msg.step)
-    encoding = _encoding(name)
+    if not name:
+        raise ImageError(
+            "empty_encoding", "the image names no encoding; the publisher must set it, e.g. to rgb8"
+        )
+    if name in DEPTH_ENCODINGS:
+        raise _depth_error(f"an image of encoding {name}")
+    encoding = find_encoding(name)
     check_size(width, height)
     if problem := encoding.size_problem(width, height):
         raise ImageError("odd_size", f"a {name} image cannot be {width} x {height} pixels: {problem}")
@@ -163,6 +165,99 @@ _DECODED_ENCODINGS = {
 }
 
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_START_OF_SCAN = 0xDA
+_JPEG_END = b"\xff\xd9"
+# SOF0..SOF15 carry the frame's size; C4, C8 and CC in between are tables and an extension.
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# TEM and RST0..RST7 stand alone; 00 is a stuffed byte, FF is fill.
+_JPEG_WITHOUT_LENGTH = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xD8)})
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """Kind and size (pixels) of a compressed picture; `complete` is False where its end is missing."""
+
+    kind: Literal["jpeg", "png", "webp"]
+    width: int
+    height: int
+    complete: bool
+
+
+def read_header(data: bytes) -> ImageHeader | None:
+    """The header of a JPEG, PNG or WebP picture; None for any other content.
+
+    Raises ValueError where the picture is one of the three but its header is broken or cut off.
+    """
+    for start, read in _READERS.items():
+        if data.startswith(start):
+            try:
+                return read(data)
+            except (struct.error, IndexError):
+                raise ValueError("the data end inside the header") from None
+    return None
+
+
+def _read_jpeg(data: bytes) -> ImageHeader:
+    size: tuple[int, int] | None = None
+    position = 2
+    while True:
+        # Like decoders, skip what lies between two segments; some cameras leave bytes there.
+        position = data.find(b"\xff", position)
+        if position < 0:
+            raise ValueError("there is no start of scan")
+        marker = data[position + 1]
+        if marker in _JPEG_WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker == _JPEG_START_OF_SCAN:
+            break
+        if marker in _JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            size = width, height
+        position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+    if size is None:
+        raise ValueError("there is no frame header before the start of scan")
+    # Scan data never hold the end marker. What follows it (buffers of USB cameras are padded) does no harm.
+    return ImageHeader("jpeg", *size, complete=data.rfind(_JPEG_END, position) >= 0)
+
+
+def _read_png(data: bytes) -> ImageHeader:
+    kind, width, height = struct.unpack_from(">4sII", data, 12)
+    if kind != b"IHDR":
+        raise ValueError("its first chunk is not IHDR")
+    position, complete = len(_PNG_SIGNATURE), False
+    while not complete and position + 12 <= len(data):
+        length, chunk = struct.unpack_from(">I4s", data, position)
+        complete = chunk == b"IEND"
+        position += length + 12
+    return ImageHeader("png", width, height, complete)
+
+
+def _read_webp(data: bytes) -> ImageHeader:
+    payload_bytes, form, chunk = struct.unpack_from("<I4s4s", data, 4)
+    if form != b"WEBP":
+        raise ValueError("it is a RIFF file of another form than WEBP")
+    if chunk == b"VP8X":
+        width_low, width_high, height_low, height_high = struct.unpack_from("<HBHB", data, 24)
+        width, height = (width_high << 16 | width_low) + 1, (height_high << 16 | height_low) + 1
+    elif chunk == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif chunk == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    else:
+        raise ValueError(f"its first chunk is {chunk!r}")
+    return ImageHeader("webp", width, height, complete=len(data) >= payload_bytes + 8)
+
+
+_READERS: dict[bytes, Callable[[bytes], ImageHeader]] = {
+    b"\xff\xd8": _read_jpeg,
+    _PNG_SIGNATURE: _read_png,
+    b"RIFF": _read_webp,
+}
+
+
 def check_size(width: int, height: int) -> None:
     """Refuse an image with no pixels, or with more than `MAX_PIXELS`, with an ImageError."""
     if width <= 0 or height <= 0:
@@ -195,61 +290,3 @@ def _depth_error(what: str) -> ImageError:
         f"{what} is a depth image and holds no colour; subscribe to the camera's colour topic "
         "(a grey camera should publish mono8 or mono16)",
     )
-
-
-def _encoding(name: str) -> Encoding:
-    if encoding := ENCODINGS.get(name):
-        return encoding
-    if not name:
-        raise ImageError(
-            "empty_encoding", "the image names no encoding; the publisher must set it, e.g. to rgb8"
-        )
-    if name in DEPTH_ENCODINGS:
-        raise _depth_error(f"an image of encoding {name}")
-    return _cv_bridge_encoding(name)
-
-
-def _cv_bridge_encoding(name: str) -> Encoding:
-    """An encoding that `cv_bridge` converts.
-
-    Rows and byte order are put right here, because cv_bridge shears rows whose step is no multiple of the
-    pixel, and its big-endian path fails with NumPy 2.
-    """
-    bridge = _cv_bridge()
-    unknown = f"encoding {name!r} is not supported; supported are {', '.join(ENCODINGS)}"
-    if bridge is None:
-        raise ImageError("unknown_encoding", f"{unknown}; cv_bridge, which may know more, cannot be imported")
-
-    def to_rgb(pixels: np.ndarray) -> np.ndarray:
-        height, width = pixels.shape[:2]
-        tight = SimpleNamespace(
-            height=height,
-            width=width,
-            encoding=name,
-            is_bigendian=sys.byteorder == "big",
-            step=pixels.nbytes // height,
-            data=pixels.tobytes(),
-        )
-        try:
-            return bridge.imgmsg_to_cv2(tight, "rgb8")
-        except Exception as error:
-            raise ImageError("unknown_encoding", f"{unknown}; cv_bridge refuses it too: {error}") from error
-
-    try:
-        dtype, channels = bridge.encoding_to_dtype_with_channels(name)
-    except Exception as error:
-        raise ImageError(
-            "unknown_encoding", f"{unknown}; cv_bridge does not know it either: {error}"
-        ) from error
-    return Packed(to_rgb, channels, np.dtype(dtype).type)
-
-
-@functools.cache
-def _cv_bridge() -> Any | None:
-    try:
-        from cv_bridge import CvBridge
-
-        return CvBridge()
-    except Exception:
-        # Not only ImportError: a cv_bridge that was built for another NumPy fails in other ways.
-        return None

@@ -6,36 +6,18 @@ NV24); their colours follow ITU-R BT.601 in limited range, as in OpenCV. Where `
 encoding, this table gives the same colours.
 """
 
+import functools
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Protocol
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 
 Array = np.ndarray
 """Pixel arrays are [H, W] or [H, W, C]; the result of a conversion is uint8 [H, W, 3] in RGB order."""
-
-
-class Encoding(Protocol):
-    """How the pixels of one encoding lie in a message, and how they become RGB."""
-
-    def size_problem(self, width: int, height: int) -> str | None:
-        """What the encoding cannot hold about an image of that size; None where all is well."""
-
-    def row_bytes(self, width: int) -> int:
-        """The bytes that one row of pixels takes, padding left out: the least `step`."""
-
-    def data_bytes(self, height: int, step: int) -> int:
-        """The length of a message's data, padding included."""
-
-    def decode(self, data: Array, height: int, width: int, step: int, big_endian: bool) -> Array:
-        """The image as uint8 [height, width, 3] RGB.
-
-        `data` is uint8 [data_bytes(height, step)], contiguous. The result is a view on it where no byte must
-        change.
-        """
 
 
 @dataclass(frozen=True)
@@ -52,6 +34,7 @@ class Packed:
     min_side: int = 1
 
     def size_problem(self, width: int, height: int) -> str | None:
+        """What the encoding cannot hold about an image of that size; None where all is well."""
         if width % self.width_multiple:
             return f"its width must be a multiple of {self.width_multiple}"
         if min(width, height) < self.min_side:
@@ -59,12 +42,18 @@ class Packed:
         return None
 
     def row_bytes(self, width: int) -> int:
+        """The bytes that one row of pixels takes, padding left out: the least `step`."""
         return width * self.channels * np.dtype(self.dtype).itemsize
 
     def data_bytes(self, height: int, step: int) -> int:
+        """The length of a message's data, padding included."""
         return height * step
 
     def decode(self, data: Array, height: int, width: int, step: int, big_endian: bool) -> Array:
+        """The image as uint8 [height, width, 3] RGB, from contiguous uint8 [data_bytes(height, step)].
+
+        The result is a view on the data where no byte must change.
+        """
         stored = np.dtype(self.dtype).newbyteorder(">" if big_endian else "<")
         shape: tuple[int, ...] = (height, width, self.channels)
         strides: tuple[int, ...] = (step, self.channels * stored.itemsize, stored.itemsize)
@@ -81,7 +70,7 @@ class SemiPlanar:
     """A plane of luma, below it a plane of interleaved chroma pairs, one for each block of pixels.
 
     `block` is the side of such a block. `step` is that of a luma row; a chroma row takes 2 / block of it.
-    `to_rgb` gets luma [H, W] and chroma [H / block, W / block, 2].
+    The methods are those of `Packed`. `to_rgb` gets luma [H, W] and chroma [H / block, W / block, 2].
     """
 
     to_rgb: Callable[[Array, Array], Array]
@@ -108,6 +97,10 @@ class SemiPlanar:
             strides=(2 * step // self.block, 2, 1),
         )
         return self.to_rgb(luma, chroma)
+
+
+Encoding = Packed | SemiPlanar
+"""How the pixels of one encoding lie in a message, and how they become RGB."""
 
 
 def _unchanged(pixels: Array) -> Array:
@@ -195,3 +188,57 @@ ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
 
 DEPTH_ENCODINGS = frozenset({"16UC1", "32FC1"})
 """Depth images by REP 118 (millimetres and metres): they hold no colour."""
+
+
+class UnknownEncoding(ValueError):
+    """Neither the table nor `cv_bridge` converts an encoding; the message says what they convert."""
+
+
+def find_encoding(name: str) -> Encoding:
+    """An encoding of the table, or one that `cv_bridge` converts.
+
+    For cv_bridge rows and byte order are put right first: it shears rows whose step is no multiple of the
+    pixel, and its big-endian path fails with NumPy 2.
+
+    Raises:
+        UnknownEncoding: there is none; also from `decode`, where cv_bridge refuses the pixels.
+    """
+    if encoding := ENCODINGS.get(name):
+        return encoding
+    bridge = _cv_bridge()
+    unknown = f"encoding {name!r} is not supported; supported are {', '.join(ENCODINGS)}"
+    if bridge is None:
+        raise UnknownEncoding(f"{unknown}; cv_bridge, which may know more, cannot be imported")
+
+    def to_rgb(pixels: np.ndarray) -> np.ndarray:
+        height, width = pixels.shape[:2]
+        tight = SimpleNamespace(
+            height=height,
+            width=width,
+            encoding=name,
+            is_bigendian=sys.byteorder == "big",
+            step=pixels.nbytes // height,
+            data=pixels.tobytes(),
+        )
+        try:
+            converted: Array = bridge.imgmsg_to_cv2(tight, "rgb8")
+            return converted
+        except Exception as error:
+            raise UnknownEncoding(f"{unknown}; cv_bridge refuses it too: {error}") from error
+
+    try:
+        dtype, channels = bridge.encoding_to_dtype_with_channels(name)
+    except Exception as error:
+        raise UnknownEncoding(f"{unknown}; cv_bridge does not know it either: {error}") from error
+    return Packed(to_rgb, channels, np.dtype(dtype).type)
+
+
+@functools.cache
+def _cv_bridge() -> Any | None:
+    try:
+        from cv_bridge import CvBridge
+
+        return CvBridge()
+    except Exception:
+        # Not only ImportError: a cv_bridge that was built for another NumPy fails in other ways.
+        return None

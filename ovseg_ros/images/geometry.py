@@ -99,7 +99,8 @@ def nearest(array: np.ndarray, height: int, width: int) -> np.ndarray:
         np.minimum((np.arange(size) * old / size + 0.5).astype(np.intp), old - 1)
         for size, old in ((height, array.shape[0]), (width, array.shape[1]))
     )
-    return array[rows[:, None], columns]
+    picked: np.ndarray = array[rows[:, None], columns]
+    return picked
 
 
 def median_and_spread(

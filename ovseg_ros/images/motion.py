@@ -99,7 +99,7 @@ def _alike(before: np.ndarray, after: np.ndarray) -> bool:
     power_a, power_b = float(a @ a), float(b @ b)
     if max(power_a, power_b) < NOISE**2 * a.size:
         return True
-    return float(a @ b) > LEAST_ALIKE * (power_a * power_b) ** 0.5
+    return bool(float(a @ b) > LEAST_ALIKE * (power_a * power_b) ** 0.5)
 
 
 def _sources(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from ovseg_ros.images.headers import read_header
+from ovseg_ros.images.codec import read_header
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset
 from ovseg_ros.recordings.frame import (

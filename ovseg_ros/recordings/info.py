@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.images.headers import read_header
+from ovseg_ros.images.codec import read_header
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.frame import Message, TopicInfo
 from ovseg_ros.recordings.messages import COMPRESSED_IMAGE, IMAGE

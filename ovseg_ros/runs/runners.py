@@ -10,10 +10,10 @@ import torch
 from jaxtyping import UInt8
 
 from ovseg_ros.clipseg import Classifier, Method, Segmenter
+from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.clipseg.last_block import features_after, rewrites_all_blocks, run_blocks
 from ovseg_ros.clipseg.peak_memory import start_peak
-from ovseg_ros.clipseg.runtime import device_errors
 from ovseg_ros.runs.comparison import most
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg import labelling
-from ovseg_ros.clipseg.cpu import labelling as compiled
 from ovseg_ros.clipseg.labelling import class_probability, labels_and_confidence, mean_value
 
 Label = Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -63,9 +62,9 @@ def check(
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Both ways that a CPU has."""
     if request.param == "tiles":
-        monkeypatch.setattr(compiled, "available", lambda: False)
-    elif not compiled.available():
-        pytest.skip(f"{compiled.LIBRARY.name} was not built: install the package (pip install -e .)")
+        monkeypatch.setattr(labelling, "compiled_function", lambda: None)
+    elif labelling.compiled_function() is None:
+        pytest.skip(f"{labelling.LIBRARY.name} was not built: install the package (pip install -e .)")
     return request.param
 
 
@@ -85,7 +84,7 @@ def test_pieces_equal_the_whole(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labelling, "TILE_ELEMENTS", tile)
         if not use_library:
-            patch.setattr(compiled, "available", lambda: False)
+            patch.setattr(labelling, "compiled_function", lambda: None)
         check(labels_and_confidence, scores, ids, thresholds, size)
         single = class_probability(scores[0], size, classes - 1)
         mean = mean_value(scores[0], size, 254 * thresholds)

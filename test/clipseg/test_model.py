@@ -19,10 +19,10 @@ from ovseg_ros.clipseg import (
     model,
     runtime,
 )
+from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.errors import DeviceLost, OutOfMemory
 from ovseg_ros.clipseg.runtime import (
     can_multiply_bfloat16,
-    device_errors,
     has_bfloat16_instructions,
     resolve_device,
     resolve_precision,

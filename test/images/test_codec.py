@@ -13,14 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovseg_ros.images import codec
-from ovseg_ros.images.codec import (
-    ENCODINGS,
-    MAX_PIXELS,
-    ImageError,
-    decode_image,
-    fill_image,
-)
+from ovseg_ros.images import encodings
+from ovseg_ros.images.codec import MAX_PIXELS, ImageError, decode_image, fill_image
+from ovseg_ros.images.encodings import ENCODINGS
 
 
 @dataclass
@@ -158,10 +153,10 @@ BAD_IMAGES = [
 
 @pytest.fixture
 def without_cv_bridge(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    codec._cv_bridge.cache_clear()
+    encodings._cv_bridge.cache_clear()
     monkeypatch.setitem(sys.modules, "cv_bridge", None)
     yield
-    codec._cv_bridge.cache_clear()
+    encodings._cv_bridge.cache_clear()
 
 
 @pytest.mark.usefixtures("without_cv_bridge")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovseg_ros.images.headers import ImageHeader, read_header
+from ovseg_ros.images.codec import ImageHeader, read_header
 
 JPEG_FRAME_SIZE = struct.pack(">HHBHH", 0xFFC0, 17, 8, 48, 64)
 

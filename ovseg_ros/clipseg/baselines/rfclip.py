@@ -81,7 +81,8 @@ class Refocusing:
 
 def attention_map(q: Float[Tensor, "b h n d"], k: Float[Tensor, "b h n d"]) -> Float[Tensor, "b h n n"]:
     """``sm(q k^T / sqrt d)``."""
-    return (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(dim=-1)
+    logits: Tensor = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)
+    return logits.softmax(dim=-1)
 
 
 def redistribute(

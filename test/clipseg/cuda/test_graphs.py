@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg import Classifier, MethodConfig, ModelConfig, Segmenter, load_model
-from ovseg_ros.clipseg.backends import CpuBackend, CudaBackend
-from ovseg_ros.clipseg.cuda.graphs import PROMPTS, ROWS, PromptBuffer
+from ovseg_ros.clipseg.backends import CpuBackend
+from ovseg_ros.clipseg.cuda.backend import PROMPTS, ROWS, CudaBackend, PromptBuffer
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -49,9 +49,10 @@ class PackedLinear:
     def __call__(self, x: Float[Tensor, "*b n"]) -> Float[Tensor, "*b m"]:
         if self._packed:
             algorithm = "none" if self._activation == "gelu" else ""
-            return torch.ops.mkldnn._linear_pointwise(
+            packed: Tensor = torch.ops.mkldnn._linear_pointwise(
                 x, self._weight, self._bias, self._activation, [], algorithm
             )
+            return packed
         y = F.linear(x, self._weight, self._bias)
         if self._activation == "none":
             return y
@@ -105,7 +106,8 @@ class PackedBlock:
         return tokens + self.mlp(tokens)
 
     def norm(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
-        return self._ln_1(tokens)
+        normed: Tensor = self._ln_1(tokens)
+        return normed
 
     def qkv(self, normed: Float[Tensor, "b n c"]) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = self._heads_of(self._qkv(normed.to(self._dtype)).float(), 3)
@@ -120,17 +122,19 @@ class PackedBlock:
         return self._out(attended.to(self._dtype).transpose(1, 2).flatten(2)).float()
 
     def mlp(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
-        normed = self._ln_2(tokens)
+        normed: Tensor = self._ln_2(tokens)
         if self._packed_mlp is None:
             assert self._plain_mlp is not None
             mlp, scale = self._plain_mlp
-            return scale(mlp(normed))
+            plain: Tensor = scale(mlp(normed))
+            return plain
         first, second = self._packed_mlp
         return second(first(normed.to(self._dtype))).float()
 
     def _heads_of(self, joined: Float[Tensor, "b n pc"], parts: int) -> tuple[Float[Tensor, "b h n d"], ...]:
         """Parts that lie side by side, each split into heads."""
-        return joined.unflatten(-1, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        split: Tensor = joined.unflatten(-1, (parts, self.heads, -1))
+        return split.permute(2, 0, 3, 1, 4).unbind()
 
 
 def _scale(layer_scale: nn.Module, width: int) -> Tensor:

@@ -3,9 +3,9 @@ import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
+from ovseg_ros.clipseg import packed
 from ovseg_ros.clipseg.backbone import Block
-from ovseg_ros.clipseg.cpu import packed
-from ovseg_ros.clipseg.cpu.packed import PackedBlock, PackedLinear, packed_mlp
+from ovseg_ros.clipseg.packed import PackedBlock, PackedLinear, packed_mlp
 from ovseg_ros.clipseg.runtime import can_multiply_bfloat16, can_pack
 
 needs_bfloat16 = pytest.mark.skipif(not can_multiply_bfloat16(), reason="this CPU cannot multiply bfloat16")

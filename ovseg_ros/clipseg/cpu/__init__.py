@@ -1,1 +1,0 @@
-"""What is special to the CPU: packed products, and labels in compiled code."""
