@@ -47,12 +47,12 @@ def test_the_sample_bag_is_a_camera_with_truth_for_ten_seconds(bag: Bag) -> None
 
 def test_the_colors_are_of_the_bags_own_things(bag: Bag) -> None:
     colors = load_vocabulary(share_directory() / SAMPLE_BAG / COLORS_FILE, VocabularyBuilder())
-    assert TruthMapping.by_name(bag.label_names(), colors).ignored == ()
+    assert TruthMapping.by_name(bag.label_map().names, colors).ignored == ()
 
 
 def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
     segmenter = Segmenter(load_model(ModelConfig("ovseg-tiny", precision="float32")))
-    names = bag.label_names()
+    names = bag.label_map().names
     vocabulary = VocabularyBuilder().build(truth_prompts(names))
     mapping = TruthMapping.by_name(names, vocabulary)
     classifier = segmenter.encode(vocabulary)
@@ -73,7 +73,7 @@ def test_the_model_knows_the_sample_bag(bag: Bag) -> None:
 def test_things_of_the_sample_bag_are_located_and_others_are_not(bag: Bag) -> None:
     """Of the ten largest things eight, each in the frame where it is largest; absent ones seldom."""
     segmenter = Segmenter(load_model(ModelConfig("ovseg-tiny", precision="float32")))
-    names = bag.label_names()
+    names = bag.label_map().names
     classifier = segmenter.encode(VocabularyBuilder().build(truth_prompts(names)))
     images = list(bag.messages(["/camera/image/compressed"]))
     truths = [bag.decode_labels(truth) for truth in bag.messages(["/ground_truth/labels"])]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +28,6 @@ from ovseg_ros.recordings.storage_file import ZSTD_MAGIC, BagError, RawMessage, 
 TRUTH_TOPIC = "/ground_truth/labels"
 TRUTH_INFO_TOPIC = "/ground_truth/label_info"
 _DEPTH_NAMES = {"compressedDepth", "depth", "depth_raw", "depth_registered"}
-
-Self = TypeVar("Self", bound="Bag")
 
 
 @dataclass
@@ -55,7 +53,7 @@ class Bag:
         self._unreadable: dict[str, _Unreadable] = {}
         self._messages_compressed = False
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self) -> "Bag":
         self._files = open_files(self.path, self._warn)
         return self
 
@@ -176,10 +174,6 @@ class Bag:
             for message in self.messages([info.name]):
                 names.update({int(c.class_id): str(c.class_name) for c in self.read(message).class_map})
         return LabelMap.from_names(names)
-
-    def label_names(self, labels_topic: str = TRUTH_TOPIC) -> dict[int, str]:
-        """Names by the ids that `decode_labels` gives with `label_map`; empty where the bag has none."""
-        return dict(self.label_map(labels_topic).names)
 
     def messages(self, topics: Sequence[str], start_ns: int = 0) -> Iterator[Message]:
         """The messages of these topics from a time of recording on, in order; none for topics the bag lacks.

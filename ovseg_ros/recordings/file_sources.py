@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -35,8 +34,6 @@ VIDEO_RATE = 25.0
 """Frames a second of a video that does not say."""
 
 _EXIF = b"Exif\0\0"
-
-SelfT = TypeVar("SelfT", bound="FileSource")
 
 _Encoded = tuple[str, np.ndarray]
 """The format of an encoded image and its bytes, uint8 [N], as a CompressedImage holds them."""
@@ -78,20 +75,16 @@ class FileSource:
             f"{path} has no ground truth; expected a data set with labels/ and classes.txt or in another "
             "layout of `ovseg bag make`, or --labels-folder"
         )
+        self.warnings: list[str] = []
         self._pictures = pictures
         self._labels = labels
         self._set_topic(len(pictures), DEFAULT_RATE)
 
-    def __enter__(self: SelfT) -> SelfT:
+    def __enter__(self) -> "FileSource":
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Nothing stays open."""
-
-    @property
-    def warnings(self) -> list[str]:
-        """None: files are read as they are, or not."""
-        return []
 
     def expected(self, selection: SelectionConfig) -> int:
         """How many frames `frames` gives; videos do not always say how many they hold."""

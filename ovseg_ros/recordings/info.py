@@ -1,7 +1,7 @@
 """What is in a bag: topics, times, cameras with sizes and gaps, ground truth, damage."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ class TruthInfo:
     many of the cameras' images have one of the same stamp (None where that was not counted)."""
 
     topic: str
-    classes: dict[int, str]
+    classes: Mapping[int, str]
     labels: int
     matched: int | None
 
@@ -174,7 +174,7 @@ def inspect_bag(
             stamps = {stamp for name in cameras for stamp in images[name].stamps}
             truth = TruthInfo(
                 label_topic.name,
-                bag.label_names(label_topic.name),
+                bag.label_map(label_topic.name).names,
                 label_topic.count,
                 None if quick else len(stamps & set(images[label_topic.name].stamps)),
             )

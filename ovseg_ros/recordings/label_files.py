@@ -32,6 +32,9 @@ class LabelFolder:
     The folder also says what the values mean: in `classes.json` as `LabelWriter` writes it, or `classes.txt`,
     whose line n (from 0) names the value n (it becomes the id n + 1); else in `label_map`. 255 is void.
     Raises LabelFileError.
+
+    Attributes:
+        names: by the ids that `read` gives.
     """
 
     def __init__(self, path: Path, label_map: LabelMap | None = None) -> None:
@@ -44,11 +47,7 @@ class LabelFolder:
                 "in nanoseconds, such as 000001_1700000000.png"
             )
         self._map = label_map or _map_of(path)
-
-    @property
-    def names(self) -> dict[int, str]:
-        """Names by the ids that `read` gives."""
-        return dict(self._map.names)
+        self.names = self._map.names
 
     def find(self, stamp_ns: int) -> Path | None:
         """The file of a frame, None where it has none."""
@@ -62,14 +61,14 @@ class LabelFolder:
     def read(self, file: Path) -> UInt8[np.ndarray, "H W"]:
         """The ids of a file. Raises LabelFileError."""
         try:
-            return self._map.apply(read_grey(file))
+            return self._map.apply(_read_grey(file))
         except ValueError as error:
             raise LabelFileError(f"{file} {error}") from error
 
     def confidence(self, file: Path) -> UInt8[np.ndarray, "H W"] | None:
         """The confidence (0..255) that was written with a file, None where there is none."""
         beside = self.path / CONFIDENCE_FOLDER / file.name
-        return read_grey(beside) if beside.exists() else None
+        return _read_grey(beside) if beside.exists() else None
 
     def vocabulary(self) -> Vocabulary | None:
         """The vocabulary that `classes.json` holds, None where there is no such file."""
@@ -104,7 +103,7 @@ class LabelWriter:
             _write_grey(self._folder / CONFIDENCE_FOLDER / name, confidence)
 
 
-def read_grey(path: Path) -> np.ndarray:
+def _read_grey(path: Path) -> np.ndarray:
     """A PNG of one channel (grey or palette), uint8 or uint16 [H, W]. Raises LabelFileError."""
     # OpenCV turns a palette into colours; PIL keeps the indices but is five times slower.
     pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -129,13 +128,12 @@ def _stamp(file: Path) -> int | None:
 
 def _map_of(folder: Path) -> LabelMap:
     if (folder / CLASSES_FILE).exists():
-        vocabulary = _vocabulary(folder / CLASSES_FILE)
-        return LabelMap.from_names({entry.id: entry.name for entry in vocabulary.classes})
+        classes = _vocabulary(folder / CLASSES_FILE).classes
+        return LabelMap.from_names({entry.id: entry.name for entry in classes})
     if (folder / _NAMES_FILE).exists():
         lines = (folder / _NAMES_FILE).read_text(encoding="utf-8").split("\n")
         names = [line.strip() for line in lines if line.strip()]
-        ids = {number: number + 1 for number in range(len(names))}
-        return LabelMap({number + 1: name for number, name in enumerate(names)}, ids)
+        return LabelMap(dict(enumerate(names, 1)), {number: number + 1 for number in range(len(names))})
     raise LabelFileError(
         f"{folder} does not say what its values mean; expected {CLASSES_FILE} (as --write-labels writes it) "
         f"or {_NAMES_FILE} (a name a line) in it, or a mapping file"

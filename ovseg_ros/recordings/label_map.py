@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -65,9 +64,7 @@ class LabelMap:
                     raise LabelMapError(f"there are more than {MAX_CLASSES} classes with names")
                 by_name[name] = own
             ids[number] = by_name[name]
-        return cls(
-            MappingProxyType({number: name for name, number in by_name.items()}), MappingProxyType(ids)
-        )
+        return cls({number: name for name, number in by_name.items()}, ids)
 
     @classmethod
     def read(cls, path: Path | str) -> "LabelMap":

@@ -50,8 +50,8 @@ def open_source(
             return images_source(path, [path], labels)
         raise _unknown(path)
     if not (recording.layout or recording.split or recognise(path)):
-        files = [p for p in path.iterdir() if _is_visible(p) and p.suffix.lower() in IMAGE_SUFFIXES]
-        if files:
+        pictures = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+        if files := [p for p in pictures if not p.name.startswith(".")]:
             return images_source(path, natsorted(files, key=lambda p: p.name, alg=ns.IGNORECASE), labels)
         if any(path.glob("*/metadata.yaml")) or any(path.glob("*.zstd")):
             return bag  # which says what is wrong with it
@@ -104,10 +104,6 @@ def _is_bag(path: Path) -> bool:
     if path.is_dir():
         return any(p.name == "metadata.yaml" or p.name.endswith(BAG_SUFFIXES) for p in path.iterdir())
     return path.name.lower().endswith((*BAG_SUFFIXES, ".bag.active"))
-
-
-def _is_visible(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
 
 
 def _unknown(path: Path) -> SourceError:

@@ -72,24 +72,20 @@ class StorageFile(ABC):
     def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
         """The messages of these topics from a time on, in the order of recording."""
 
+    def _count(self, topics: Mapping[int, tuple[str, str]], found: Iterable[tuple[int, int]]) -> None:
+        """Count the messages by topic, from the number of the topic and the time of each. `topics` has names
+        and types by number, and may grow while the messages are found."""
+        counts: Counter[int] = Counter()
+        self.start_ns = self.end_ns = None
+        for number, log_ns in found:
+            counts[number] += 1
+            self.start_ns = log_ns if self.start_ns is None else min(log_ns, self.start_ns)
+            self.end_ns = log_ns if self.end_ns is None else max(log_ns, self.end_ns)
+        self.channels = [TopicInfo(topic, kind, counts[number]) for number, (topic, kind) in topics.items()]
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def count_messages(
-    topics: Mapping[int, tuple[str, str]], found: Iterable[tuple[int, int]]
-) -> tuple[list[TopicInfo], int | None, int | None]:
-    """Topics (names and types by number) with their counts, and the first and the last time, of the numbers
-    and times of all messages. `topics` may grow while these are found."""
-    counts: Counter[int] = Counter()
-    start_ns = end_ns = None
-    for number, log_ns in found:
-        counts[number] += 1
-        start_ns = log_ns if start_ns is None else min(log_ns, start_ns)
-        end_ns = log_ns if end_ns is None else max(log_ns, end_ns)
-    channels = [TopicInfo(topic, kind, counts[number]) for number, (topic, kind) in topics.items()]
-    return channels, start_ns, end_ns
 
 
 def ros2_type(name: str) -> str:

@@ -24,17 +24,8 @@ from ovseg_ros.recordings.messages import (
 from ovseg_ros.recordings.storage_file import BagError
 
 _NO_TIME = QosTime(0, 0)
-_LATCHED = Qos(
-    QosHistory.KEEP_LAST,
-    1,
-    QosReliability.RELIABLE,
-    QosDurability.TRANSIENT_LOCAL,
-    _NO_TIME,
-    _NO_TIME,
-    QosLiveliness.AUTOMATIC,
-    _NO_TIME,
-    False,
-)
+_KEPT = (QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL)
+_LATCHED = Qos(*_KEPT, _NO_TIME, _NO_TIME, QosLiveliness.AUTOMATIC, _NO_TIME, False)
 
 
 class BagWriter:

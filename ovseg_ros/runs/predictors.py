@@ -181,7 +181,7 @@ class TopicPredictor(_RecordedPredictor):
         if vocabulary is None and words:
             found = [read_vocabulary_message(bag.read(message)) for message in bag.messages([words])]
         else:
-            found = [vocabulary or _named(bag.label_names(topic), bag.path)]
+            found = [vocabulary or _named(bag.label_map(topic).names, bag.path)]
         self._by_revision = {entry.revision: entry for entry in found}
         self.vocabularies = list(self._by_revision.values())
         self.beside = tuple(name for name in (self._topic, self._confidence, self._summary) if name)

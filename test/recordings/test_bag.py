@@ -218,7 +218,7 @@ def test_labels_of_sixteen_bits_get_the_names_and_numbers_of_the_label_info(tmp_
         (message,) = bag.messages(["/ground_truth/labels"])
         label_map = bag.label_map()
         labels = bag.decode_labels(message, label_map)
-        assert bag.label_names() == dict(label_map.names)
+        assert bag.label_map().names == dict(label_map.names)
         with pytest.raises(BagError, match=r"/ground_truth/labels has the id 3000, but ids go to 254"):
             bag.decode_labels(message)
     assert labels[0, 2] == 255
@@ -227,7 +227,7 @@ def test_labels_of_sixteen_bits_get_the_names_and_numbers_of_the_label_info(tmp_
 
 def test_labels_without_label_info_have_no_names(tmp_path: Path) -> None:
     with Bag(truth_bag(tmp_path / "bag", np.array([[3]], np.uint8), "mono8")) as bag:
-        assert bag.label_names() == {}
+        assert bag.label_map().names == {}
         assert bag.labels_topic().name == "/ground_truth/labels"
         with pytest.raises(BagError, match="no image topic '/other'"):
             bag.labels_topic("/other")
@@ -252,7 +252,7 @@ class TestDamagedMessages:
         return path
 
     @pytest.mark.parametrize("data", [b"", b"\0\1\0\0", b"\x28\xb5\x2f\xfdrubbish"])
-    def test_one_without_a_header_is_left_out_and_told(self, tmp_path: Path, data: bytes) -> None:
+    def test_one_without_a_header_is_left_out_and_reported(self, tmp_path: Path, data: bytes) -> None:
         with Bag(self.bag(tmp_path / "bag", data)) as bag:
             assert [m.stamp_ns for m in bag.messages(["/cam/image"])] == [SECOND, 3 * SECOND]
             (warning,) = bag.warnings

@@ -161,7 +161,7 @@ class TestSlop:
             ([0, 100, 200], [1, 100, 203], 0.01, [1, 100, 203]),
             # A label image goes to the nearest image, not to the first within reach.
             ([0, 100], [90], 0.1, [None, 90]),
-            # An exact match goes before a near one, and its label image to no other.
+            # An exact match takes precedence over a near one, and its label image to no other.
             ([0, 10], [10], 0.05, [None, 10]),
             # Each label image goes to one image only.
             ([0, 10, 20], [9], 0.05, [None, 9, None]),

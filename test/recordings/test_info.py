@@ -1,4 +1,4 @@
-"""What `inspect_bag` tells of a bag."""
+"""What `inspect_bag` reports of a bag."""
 
 import json
 from pathlib import Path

@@ -15,7 +15,7 @@ from ovseg_ros.recordings.label_map import LabelMap, LabelMapError, decode_label
 
 
 def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: bool = False) -> Any:
-    """An Image with these pixels and so many bytes behind each row."""
+    """An Image with these pixels and padding bytes behind each row."""
     order = ">" if big_endian else "<"
     rows = pixels.astype(pixels.dtype.newbyteorder(order)).view(np.uint8).reshape(pixels.shape[0], -1)
     data = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)

@@ -52,12 +52,12 @@ def test_every_compression_of_rosbag2(
         assert bag.compression == compression
 
 
-@pytest.mark.parametrize(("given", "told"), [(None, "none"), ("BZ2", "bz2"), ("LZ4", "lz4")])
-def test_every_compression_of_ros1(tmp_path: Path, given: str | None, told: str) -> None:
+@pytest.mark.parametrize(("given", "compression"), [(None, "none"), ("BZ2", "bz2"), ("LZ4", "lz4")])
+def test_every_compression_of_ros1(tmp_path: Path, given: str | None, compression: str) -> None:
     path = write_ros1(tmp_path / "old.bag", given)
     assert read(path) == ([*range(1, 21)], [])
     with Bag(path) as bag:
-        assert (bag.storage, bag.compression) == ("ros1", told)
+        assert (bag.storage, bag.compression) == ("ros1", compression)
 
 
 def split_bag(path: Path, plugin: StoragePlugin) -> Path:
@@ -102,7 +102,7 @@ class TestSplitBags:
             "bag: there is no metadata.yaml, so the recording may not have been ended properly"
         ]
 
-    def test_a_missing_file_is_told(self, tmp_path: Path, plugin: StoragePlugin) -> None:
+    def test_a_missing_file_is_reported(self, tmp_path: Path, plugin: StoragePlugin) -> None:
         path = split_bag(tmp_path / "bag", plugin)
         (missing,) = path.glob("bag_1.*")
         missing.unlink()
@@ -110,7 +110,7 @@ class TestSplitBags:
         assert stamps == [*range(1, 8), *range(15, 22)]
         assert warnings == [f"bag: metadata.yaml names files that are missing: {missing.name}"]
 
-    def test_a_file_of_rubbish_is_left_out_and_told(self, tmp_path: Path, plugin: StoragePlugin) -> None:
+    def test_a_file_of_rubbish_is_left_out_and_reported(self, tmp_path: Path, plugin: StoragePlugin) -> None:
         path = split_bag(tmp_path / "bag", plugin)
         (file,) = path.glob("bag_1.*")
         file.write_bytes(b"rubbish" * 100)
@@ -119,7 +119,7 @@ class TestSplitBags:
         assert warning.startswith(f"bag: left out: {file} cannot be read")
 
 
-def test_files_that_metadata_does_not_name_are_told(tmp_path: Path) -> None:
+def test_files_that_metadata_does_not_name_are_reported(tmp_path: Path) -> None:
     path = write_rosbag2(tmp_path / "bag", MCAP)
     shutil.copy(path / "bag.mcap", path / "other.mcap")
     assert read(path) == ([*range(1, 21)], ["bag: not read, as metadata.yaml does not name them: other.mcap"])

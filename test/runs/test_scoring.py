@@ -172,8 +172,8 @@ def test_the_labelled_bag_is_in_order_of_time_and_complete(case: Case, tmp_path:
         labels = [bag.decode_labels(message) for message in bag.messages([LABELS_TOPIC])]
         words = [read_vocabulary_message(bag.read(m)) for m in bag.messages([VOCABULARY_TOPIC])]
         revisions = [bag.read(m).vocabulary_revision for m in bag.messages([SUMMARY_TOPIC])]
-        names = bag.label_names()
-        second = bag.label_names(LABELS_TOPIC)
+        names = bag.label_map().names
+        second = bag.label_map(LABELS_TOPIC).names
     assert times == sorted(set(times))
     assert counts[IMAGE_TOPIC] == counts[TRUTH_TOPIC] == 12
     assert counts[LABELS_TOPIC] == counts[CONFIDENCE_TOPIC] == counts[OVERLAY_TOPIC] == 10

@@ -51,7 +51,7 @@ def test_every_frame_is_complete(bag: Path) -> None:
 def test_truth_names_what_occurs_and_nothing_else(bag: Path) -> None:
     kinds = {instance.kind for instance in make_scene(TEST_SEED, "room").instances}
     with Bag(bag) as opened:
-        names = opened.label_names()
+        names = opened.label_map().names
         assert set(names.values()) <= kinds
         labels = [opened.decode_labels(m) for m in opened.messages([TRUTH_TOPIC])]
         assert labels[0].shape == (120, 160)
@@ -62,7 +62,7 @@ def test_truth_names_what_occurs_and_nothing_else(bag: Path) -> None:
 
 def test_depth_pose_and_camera_matrix_put_the_floor_at_zero(bag: Path) -> None:
     with Bag(bag) as opened:
-        floor = next(number for number, name in opened.label_names().items() if name == "floor")
+        floor = next(number for number, name in opened.label_map().names.items() if name == "floor")
         read = {
             topic: [opened.read(m) for m in opened.messages([topic])]
             for topic in (CAMERA_INFO_TOPIC, DEPTH_TOPIC, TF_TOPIC)

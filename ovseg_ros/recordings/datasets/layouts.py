@@ -111,13 +111,11 @@ def _load_cityscapes(root: Path, split: str | None) -> Contents:
         raise DatasetError(f"{root / 'leftImg8bit' / str(split)} holds no */*{_IMAGE_END}.png")
     folder = root / "gtFine" / str(split)
     stems = [f"{image.parent.name}/{image.stem.removesuffix(_IMAGE_END)}" for image in images]
-    by_id, by_train_id = (
-        [folder / f"{stem}_gtFine_{kind}.png" for stem in stems] for kind in ("labelIds", "labelTrainIds")
-    )
     classes, reader = indexed("cityscapes", void=(*range(34), UNLABELLED_ID))
-    labels = by_id
-    if not any(path.is_file() for path in by_id):
-        labels, reader = by_train_id, partial(read_index_labels, values=range(len(classes)))
+    labels = [folder / f"{stem}_gtFine_labelIds.png" for stem in stems]
+    if not any(path.is_file() for path in labels):
+        labels = [folder / f"{stem}_gtFine_labelTrainIds.png" for stem in stems]
+        reader = partial(read_index_labels, values=range(len(classes)))
     items = [
         Item(image.stem.removesuffix(_IMAGE_END), image, path if path.is_file() else None)
         for image, path in zip(images, labels, strict=True)
@@ -150,12 +148,11 @@ def _is_coco(root: Path) -> bool:
 def _load_coco(root: Path, split: str | None) -> Contents:
     images = images_in(_coco_images(root) / str(split))
     labels = (_coco_labels(root) or root) / str(split)
-    classes = class_table("coco_stuff")
-    unused = set(range(182)) - set(classes)
+    classes, reader = indexed("coco_stuff", void=(*range(182), UNLABELLED_ID))
     if any(labels.glob(f"*{_TRAIN_IDS}")):
-        items = paired(images, labels, _TRAIN_IDS)
-        return items, list(classes.values()), partial(read_index_labels, values=range(len(classes)))
-    return paired(images, labels), *indexed("coco_stuff", void=(*unused, UNLABELLED_ID))
+        reader = partial(read_index_labels, values=range(len(classes)))
+        return paired(images, labels, _TRAIN_IDS), classes, reader
+    return paired(images, labels), classes, reader
 
 
 # CamVid: the original with coloured labels, and SegNet's variant.

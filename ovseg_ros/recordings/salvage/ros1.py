@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, count_messages, decompress, ros2_type
+from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, decompress, ros2_type
 
 MAGIC = b"#ROSBAG V2.0\n"
 _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
@@ -30,7 +30,7 @@ class SalvagedRos1(StorageFile):
         if self._file.read(len(MAGIC)) != MAGIC:
             raise ValueError("it does not begin as a ROS 1 bag of version 2.0")
         found = ((number, log_ns) for number, log_ns, _ in self._all_messages(self.losses))
-        self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
+        self._count(self._topics, found)
 
     def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
         """The messages of these topics in the order of the file."""

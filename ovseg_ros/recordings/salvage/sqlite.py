@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, count_messages, ros2_type
+from ovseg_ros.recordings.storage_file import RawMessage, StorageFile, ros2_type
 
 _MISSES = 2000
 """This many unreadable messages one after another are taken for the end of the file."""
@@ -32,7 +32,7 @@ class SalvagedSqlite(StorageFile):
                 for number, name, kind in self._file.execute("SELECT id, name, type FROM topics")
             }
             found = self._rows("topic_id, timestamp", self.losses)
-            self.channels, self.start_ns, self.end_ns = count_messages(self._topics, found)
+            self._count(self._topics, found)
         except sqlite3.Error as error:
             raise ValueError(str(error)) from error
 

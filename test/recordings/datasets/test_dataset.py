@@ -44,7 +44,7 @@ def test_raw_images_and_labels_come_back(tmp_path: Path, make_dataset: Callable)
     truths = [frame.truth() for frame in frames if frame.truth]
     images = [frame.image() for frame in frames]
     with Bag(tmp_path / "bag") as bag:
-        assert bag.label_names() == {1: "road", 2: "sky", 3: "red box"}
+        assert bag.label_map().names == {1: "road", 2: "sky", 3: "red box"}
     for truth, values in zip(truths, labels, strict=True):
         assert np.array_equal(truth == 255, values == 255)
         assert np.array_equal(truth[values != 255], values[values != 255] + 1)

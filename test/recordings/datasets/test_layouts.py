@@ -119,7 +119,7 @@ def test_a_bag_of_it(tmp_path: Path, layout: str) -> None:
     with Bag(tmp_path / "bag") as bag:
         message = next(bag.messages(["/ground_truth/labels"]))
         assert bag.decode_labels(message, bag.label_map()).tolist() == [ids, ids]
-        assert bag.label_names() == dict(enumerate(summary.classes, start=1))
+        assert bag.label_map().names == dict(enumerate(summary.classes, start=1))
 
 
 @pytest.mark.parametrize(
