@@ -4,7 +4,8 @@ import pytest
 
 from ovseg_ros.clipseg import METHODS, Coherence, Deep, Method, MethodConfig, ModelError
 from ovseg_ros.clipseg.baselines.gem import ParallelPath
-from ovseg_ros.clipseg.methods import CrossCorrelation, find_method, layers_of
+from ovseg_ros.clipseg.baselines.resclip import CrossCorrelation
+from ovseg_ros.clipseg.methods import find_method, layers_of
 from ovseg_ros.config import options_of
 
 

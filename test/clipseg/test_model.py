@@ -233,8 +233,8 @@ def test_the_processor_is_asked_what_it_multiplies(
     monkeypatch: pytest.MonkeyPatch, answers: dict[str, bool], multiplies: bool, has_instructions: bool
 ) -> None:
     asked = SimpleNamespace(**{name: lambda answer=answer: answer for name, answer in answers.items()})
-    monkeypatch.setattr(runtime.torch.ops, "mkldnn", asked)
-    monkeypatch.setattr(runtime.torch, "cpu", asked)
+    monkeypatch.setattr(torch.ops, "mkldnn", asked)
+    monkeypatch.setattr(torch, "cpu", asked)
     monkeypatch.setattr(runtime, "can_multiply_bfloat16", can_multiply_bfloat16.__wrapped__)
     assert can_multiply_bfloat16.__wrapped__() is multiplies
     assert has_bfloat16_instructions.__wrapped__() is has_instructions

@@ -32,7 +32,7 @@ def label(
     )
 
 
-@triton.jit(do_not_specialize=["classes"])
+@triton.jit(do_not_specialize=["classes"])  # type: ignore[untyped-decorator]
 def label_cells(  # type: ignore[no-untyped-def]
     scores,
     ids,

@@ -6,10 +6,11 @@ from torch.nn import functional as F
 
 from ovseg_ros.clipseg.backbone import Backbone
 from ovseg_ros.clipseg.baselines.gem import ParallelPath
+from ovseg_ros.clipseg.baselines.resclip import CrossCorrelation
 from ovseg_ros.clipseg.baselines.rfclip import Refocusing
 from ovseg_ros.clipseg.baselines.scclip import SelfCalibration
 from ovseg_ros.clipseg.last_block import dense_features, features_after, run_blocks
-from ovseg_ros.clipseg.methods import METHODS, CrossCorrelation, Method
+from ovseg_ros.clipseg.methods import METHODS, Method
 
 from .. import twin
 from ..test_backbone import VARIANTS, make_clip

@@ -21,6 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.utilities import try_shutdown
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -311,7 +312,7 @@ class Segmenter(Spinning):
 def _ros() -> Iterator[None]:
     rclpy.init()
     yield
-    rclpy.try_shutdown()
+    try_shutdown()
 
 
 @pytest.fixture(scope="session")
