@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 import rclpy
 from builtin_interfaces.msg import Time
@@ -40,6 +40,7 @@ _OUTPUT_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED_QOS = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
+SetVocabularyRequest: TypeAlias = srv.SetVocabulary.Request
 _SERVICES = {"set_vocabulary": srv.SetVocabulary, "get_vocabulary": srv.GetVocabulary}
 _OUTPUTS = {"labels": Image, "confidence": Image, "summary": msg.SegmentationSummary}
 _INCOMPLETE = 32
@@ -230,7 +231,7 @@ class GraphClient:
         future = self._services[service].call_async(request)
         future.add_done_callback(lambda done: on_reply(done.result(), time.monotonic() - called))
 
-    def same_vocabulary(self) -> srv.SetVocabulary.Request | None:
+    def same_vocabulary(self) -> SetVocabularyRequest | None:
         """A request that sets the vocabulary in force again.
 
         None where no vocabulary is known, or a class has its own threshold, which no request can hold.
@@ -238,7 +239,7 @@ class GraphClient:
         newest = self._newest
         if newest is None or any(entry.threshold != newest.threshold for entry in newest.classes):
             return None
-        return srv.SetVocabulary.Request(
+        return SetVocabularyRequest(
             classes=["; ".join((entry.name, *entry.synonyms)) for entry in newest.classes],
             ids=[entry.id for entry in newest.classes],
             background=newest.background,

@@ -164,7 +164,8 @@ class Diagnostics:
         sim_time = node.get_parameter("use_sim_time").value
         clock_missing = bool(sim_time) and node.get_clock().now().nanoseconds == 0
         reports = []
-        for place, name in enumerate(settings.camera_names):
+        names = settings.camera_names if pipeline is None else [c.name for c in pipeline.cameras]
+        for place, name in enumerate(names):
             key = (settings.input.transport, name)
             if key not in self._image_topics:
                 self._image_topics[key] = image_topic(node, *key)

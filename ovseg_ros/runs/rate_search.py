@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from ovseg_ros import srv
 from ovseg_ros.graph.calls import ServiceProbe
-from ovseg_ros.graph.client import GraphClient, NodeOutput
+from ovseg_ros.graph.client import GraphClient, NodeOutput, SetVocabularyRequest
 from ovseg_ros.graph.pacing import Outgoing
 from ovseg_ros.graph.player import Player, Trace
 from ovseg_ros.recordings.messages import with_header_stamp
@@ -117,7 +116,7 @@ class Load:
         took = trace.sent_s[-1] if len(trace) > 1 else math.nan
         return RateTrial(rate, (len(trace) - 1) / took if took > 0 else rate, trace.sent, trace.answered)
 
-    def probe(self, rate: float, calls: int, request: srv.SetVocabulary.Request | None) -> ServiceProbe:
+    def probe(self, rate: float, calls: int, request: SetVocabularyRequest | None) -> ServiceProbe:
         """Get the vocabulary, and set it to `request` where that is not None, `calls` times each while frames
         flow at `rate` (Hz)."""
         probe = ServiceProbe(self._client, _PROBE_PERIOD, request)
