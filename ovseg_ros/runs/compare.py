@@ -24,6 +24,7 @@ from ovseg_ros.runs.ablation import variants
 from ovseg_ros.runs.comparison import CompareError, ComparisonCounts, ComparisonResult
 from ovseg_ros.runs.config import CompareConfig
 from ovseg_ros.runs.facts import command
+from ovseg_ros.runs.loop import until_interrupted
 from ovseg_ros.runs.predictors import warn_of_ignored
 from ovseg_ros.runs.progress import Progress
 from ovseg_ros.runs.prompts import prompts_of_run
@@ -72,7 +73,7 @@ def compare(
         counts = ComparisonCounts([method.name for method in methods], mapping)
         expected = source.expected(selection)
         with Interruption() as interruption, progress.stage("comparing", expected) as advance:
-            frames = interruption.until_requested(source.frames(selection))
+            frames = until_interrupted(interruption, source.frames(selection))
             left_out, interrupted = compare_frames(frames, runner, counts, on_frame=advance)
         for warning in source.warnings:
             progress.warn(warning)

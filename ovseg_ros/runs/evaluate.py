@@ -20,7 +20,7 @@ from ovseg_ros.recordings.sources import open_source, require_truth
 from ovseg_ros.report.page import Video, write_run
 from ovseg_ros.runs.calibrate import Calibrator, Recalibrated, parameters
 from ovseg_ros.runs.config import EvaluateConfig
-from ovseg_ros.runs.loop import score_frames
+from ovseg_ros.runs.loop import score_frames, until_interrupted
 from ovseg_ros.runs.output_folder import prepare
 from ovseg_ros.runs.predictors import (
     FolderPredictor,
@@ -155,7 +155,7 @@ class _Evaluation:
         mapping = self._meter.mapping(self._vocabularies[0])
         calibrator = Calibrator(model.classifier, mapping, first, segmenter.logit_scale)
         with self._progress.stage("fitting", first) as advance:
-            for frame in self._interruption.until_requested(islice(source.frames(selection), first)):
+            for frame in until_interrupted(self._interruption, islice(source.frames(selection), first)):
                 if frame.truth is not None:
                     calibrator.add(frame, segmenter.segment(frame.image(), model.classifier))
                 advance()
@@ -185,7 +185,7 @@ class _Evaluation:
         frames = islice(self._source.frames(self._selection, self._predictor.beside), first, None)
         with self._progress.stage("evaluating", expected) as advance:
             self._left_out = score_frames(
-                self._interruption.until_requested(frames),
+                until_interrupted(self._interruption, frames),
                 self._predictor,
                 scorer,
                 workers=self._config.workers,

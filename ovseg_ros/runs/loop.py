@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import takewhile
 from typing import TypeVar, cast
 
 from ovseg_ros.errors import OvsegError
@@ -13,6 +14,7 @@ from ovseg_ros.recordings.label_files import LabelWriter
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.predictors import Predictor
 from ovseg_ros.runs.scoring import Scorer
+from ovseg_ros.runs.signals import Interruption
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -20,6 +22,11 @@ PreparedT = TypeVar("PreparedT")
 
 _AHEAD = 2
 """Frames per worker that are under way."""
+
+
+def until_interrupted(interruption: Interruption, items: Iterable[ItemT]) -> Iterator[ItemT]:
+    """The items until the user wants an end."""
+    return takewhile(lambda item: not interruption.requested, items)
 
 
 def score_frames(

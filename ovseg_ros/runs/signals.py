@@ -5,12 +5,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
-from typing import Any, TypeVar
-
-ItemT = TypeVar("ItemT")
+from typing import Any
 
 _SAME_SIGNAL = 2.0
 """Seconds within which a second SIGINT is the first one again: a launch file passes on what the terminal has
@@ -41,10 +38,6 @@ class Interruption:
     def __exit__(self, *exception: object) -> None:
         if self._is_main:
             signal.signal(signal.SIGINT, self._before)
-
-    def until_requested(self, items: Iterable[ItemT]) -> Iterator[ItemT]:
-        """The items until the user wants an end."""
-        return takewhile(lambda item: not self.requested, items)
 
     def _on_signal(self, *_: object) -> None:
         now = time.monotonic()

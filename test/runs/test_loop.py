@@ -12,7 +12,7 @@ from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.recordings.writer import make_bag
-from ovseg_ros.runs.loop import score_frames
+from ovseg_ros.runs.loop import score_frames, until_interrupted
 from ovseg_ros.runs.prediction import Prediction
 from ovseg_ros.runs.scoring import RunScores, Scorer
 from ovseg_ros.runs.signals import Interruption
@@ -49,7 +49,7 @@ def noisy(
         scorer = Scorer(meter, 12, pictures=False)
         frames = source.frames(SelectionConfig())
         if interruption is not None:
-            frames = interruption.until_requested(frames)
+            frames = until_interrupted(interruption, frames)
         left_out = score_frames(frames, Noise(), scorer, **settings)
         return scorer.finish(), left_out, meter
 
