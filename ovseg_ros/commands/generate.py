@@ -197,8 +197,9 @@ def _merged(file: Path | None, node: str, given: Mapping[str, object]) -> dict[s
     if "vocabulary.file" in given and "vocabulary.classes" in given:
         raise ConfigError("give either --classes or --vocabulary, not both")
     values = {} if file is None else read_params_file(file, node)
-    for name in values.keys() - options_of(Settings).keys() - {"use_sim_time"}:
-        near = get_close_matches(name, options_of(Settings), 1)
+    known = options_of(Settings)
+    for name in sorted(values.keys() - known.keys() - {"use_sim_time"}):
+        near = get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(f"{file} sets {name}, which is no parameter of the node{hint}")
     for name in RESET_BY.keys() & given.keys():
