@@ -15,11 +15,10 @@ PACKAGE = CHECKOUT / "ovseg_ros"
 GENERATED = ("msg", "srv")
 MOST_LINES = 300
 
-BASE = {"config", "errors", "lazy", "paths"}
+BASE = {"config", "errors", "paths"}
 ENGINE = {"clipseg", "images", "vocabulary", *BASE}
 MAY_IMPORT = {
     "errors": set(),
-    "lazy": set(),
     "config": {"errors"},
     "paths": {"errors"},
     "vocabulary": BASE,

@@ -21,7 +21,8 @@ from ovseg_ros.paths import share_directory
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.runs.demo import COLORS_FILE, SAMPLE_BAG
 from ovseg_ros.runs.prompts import truth_prompts
-from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder, load_vocabulary
+from ovseg_ros.vocabulary import UNLABELLED_ID, VocabularyBuilder, build_vocabulary
+from ovseg_ros.vocabulary.config import VocabularyConfig
 from training.catalogue import KINDS
 
 
@@ -46,7 +47,9 @@ def test_the_sample_bag_is_a_camera_with_truth_for_ten_seconds(bag: Bag) -> None
 
 
 def test_the_colors_are_of_the_bags_own_things(bag: Bag) -> None:
-    colors = load_vocabulary(share_directory() / SAMPLE_BAG / COLORS_FILE, VocabularyBuilder())
+    colors = build_vocabulary(
+        VocabularyConfig(file=str(share_directory() / SAMPLE_BAG / COLORS_FILE)), VocabularyBuilder()
+    )
     assert TruthMapping.by_name(bag.label_map().names, colors).ignored == ()
 
 

@@ -11,7 +11,6 @@ import torch
 
 from ovseg_ros.bench.config import BenchConfig, BenchSetting
 from ovseg_ros.bench.pipelines import engine_pipeline, random_classifier, random_images, reference_pipeline
-from ovseg_ros.bench.reference import Reference
 from ovseg_ros.bench.roofline import measure_rates, pass_flops
 from ovseg_ros.bench.timing import TimedPipeline, time_in_turns
 from ovseg_ros.bench.vocabulary_swap import VocabularySwap, measure_swap
@@ -104,8 +103,7 @@ def run_bench(
         images = random_images(setting.batch, setting.size)
         timed[ENGINE, setting] = engine_pipeline(segmenter, classifier, images, engine.output)
         if plain is not None:
-            reference = Reference(plain, segmenter)
-            timed[REFERENCE, setting] = reference_pipeline(reference, classifier, images)
+            timed[REFERENCE, setting] = reference_pipeline(plain, segmenter, classifier, images)
     time_in_turns(list(timed.values()), config.rounds, model.device, step)
     medians = {key: pipeline.percentile(50) for key, pipeline in timed.items()}
     first, swap = settings[0], None

@@ -1,19 +1,20 @@
-"""The two pipelines that are timed, the engine's and the reference's, and what they work on."""
+"""The two pipelines that are timed, the engine's and a plain reference, and what they work on."""
 
 import time
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch.nn import functional as F
 
-from ovseg_ros.bench.reference import Reference
 from ovseg_ros.bench.timing import TimedPipeline
-from ovseg_ros.clipseg import Classifier, Segmenter, Smoother, SmoothingState
+from ovseg_ros.clipseg import Classifier, ClipModel, Segmenter, Smoother, SmoothingState
 from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.config import OutputConfig
 from ovseg_ros.clipseg.labelling import labels_and_confidence
+from ovseg_ros.clipseg.last_block import dense_features
+from ovseg_ros.clipseg.resolution import plan_resolution, plan_windows
 from ovseg_ros.clipseg.segmenter import OutputSize
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -22,6 +23,9 @@ FRAME_NS = 33_000_000
 
 STREAMED = 16
 """Images in one stream."""
+
+WINDOW, STRIDE = 224, 112
+"""Of the reference: what the published evaluations of the methods use."""
 
 
 def random_images(number: int, size: tuple[int, int]) -> list[UInt8[np.ndarray, "H W 3"]]:
@@ -70,11 +74,55 @@ def engine_pipeline(
     )
 
 
+def reference_labels(
+    model: ClipModel, segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], classifier: Classifier
+) -> tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "H W"]]:
+    """Labels and confidence of one image as published evaluations of CLIP segmentation compute them.
+
+    Windows one after another, torch's plain operations, and scores of all classes at full size: each window's
+    scores are upsampled to its pixels and summed up in an array of K x h x w; their mean is upsampled to the
+    image, and only then comes the maximum. The mathematics of the method is the same.
+
+    Args:
+        model: a CLIP that was loaded with ``packed=False``.
+        segmenter: the engine; its method, short side and scale are taken.
+        image: RGB.
+        classifier: the words.
+    """
+    backbone, patch = model.backbone, model.backbone.patch
+    short_side = segmenter.config.short_side
+    plan = plan_resolution(image.shape[0], image.shape[1], short_side, patch, short_side)
+    windows = plan_windows(plan.grid, patch, WINDOW, STRIDE)
+    with torch.inference_mode(), device_errors():
+        pixels = torch.from_numpy(image).to(model.device).permute(2, 0, 1)[None].float()
+        pixels = F.interpolate(pixels, plan.size, mode="bicubic", antialias=True).clamp_(0, 255)
+        mean, std = (
+            255 * torch.tensor(of, device=model.device).view(3, 1, 1) for of in (model.mean, model.std)
+        )
+        pixels = ((pixels - mean) / std).to(backbone.dtype)
+        total = torch.zeros(len(classifier.ids), *plan.size, device=pixels.device)
+        times = torch.zeros(plan.size, device=pixels.device)
+        height, width = (count * side for count, side in zip(windows.shape, patch, strict=True))
+        for row, column in windows.corners:
+            rows = slice(row * patch[0], row * patch[0] + height)
+            columns = slice(column * patch[1], column * patch[1] + width)
+            features = dense_features(backbone, pixels[:, :, rows, columns], segmenter.method)
+            scores = classifier.scores(features, segmenter.logit_scale)[0].T.unflatten(-1, windows.shape)
+            total[:, rows, columns] += F.interpolate(scores[None], (height, width), mode="bilinear")[0]
+            times[rows, columns] += 1
+        scores = F.interpolate((total / times)[None], image.shape[:2], mode="bilinear")[0]
+        confidence, winner = scores.softmax(dim=0).max(dim=0)
+        labels = torch.where(confidence < classifier.thresholds[winner], 255, classifier.ids[winner])
+        return labels.byte().cpu().numpy(), (255 * confidence).round().byte().cpu().numpy()
+
+
 def reference_pipeline(
-    reference: Reference, classifier: Classifier, images: list[np.ndarray]
+    model: ClipModel, segmenter: Segmenter, classifier: Classifier, images: list[np.ndarray]
 ) -> TimedPipeline:
-    """Image bytes to label bytes, one image after another."""
-    return TimedPipeline(run=lambda: [reference.segment(image, classifier) for image in images])
+    """Image bytes to label bytes by `reference_labels`, one image after another."""
+    return TimedPipeline(
+        run=lambda: [reference_labels(model, segmenter, image, classifier) for image in images]
+    )
 
 
 def _stages(
@@ -87,6 +135,7 @@ def _stages(
     device, (height, width) = segmenter.model.device, images[0].shape[:2]
     plan = segmenter.plan(height, width)
     size = plan.size if output_size == "model" else (height, width)
+    names = ("prepare", "model", "scores", "labels", "download")
     clock = [time.perf_counter()]
 
     def tick() -> None:
@@ -107,7 +156,6 @@ def _stages(
         for output in outputs:
             output.cpu().numpy()
         tick()
-    names = ("prepare", "model", "scores", "labels", "download")
     return {
-        name: 1e3 * (after - before) for name, before, after in zip(names, clock, clock[1:], strict=False)
+        name: 1e3 * (after - before) for name, (before, after) in zip(names, pairwise(clock), strict=True)
     }

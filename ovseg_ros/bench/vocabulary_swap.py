@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from ovseg_ros.clipseg import Segmenter
+from ovseg_ros.clipseg import Classifier, Segmenter
 from ovseg_ros.vocabulary import VocabularyBuilder
 
 CYCLES = 4
@@ -36,34 +36,28 @@ def measure_swap(segmenter: Segmenter, image: UInt8[np.ndarray, "H W 3"], frames
     builder = VocabularyBuilder()
     known = [segmenter.encode(builder.build(words)) for words in (["floor", "wall"], ["cup", "desk", "lamp"])]
 
-    def times(number: int, alternating: bool = False) -> list[float]:
-        found = []
-        for frame in range(number):
-            start = time.perf_counter()
-            segmenter.segment(image, known[frame % 2 if alternating else 0])
-            found.append(1e3 * (time.perf_counter() - start))
-        return found
-
-    def with_new_words() -> list[float]:
-        # Words that no cache on disk knows, however often this runs.
-        words = [f"thing {number} of {time.time_ns()}" for number in range(3)]
-        encoding = pool.submit(segmenter.encode, builder.build(words), in_background=True)
-        start, found = time.perf_counter(), []
-        while not encoding.done():
-            found += times(1)
-        encoding.result()
-        took.append(time.perf_counter() - start)
-        return found
+    def timed(classifier: Classifier) -> float:
+        start = time.perf_counter()
+        segmenter.segment(image, classifier)
+        return 1e3 * (time.perf_counter() - start)
 
     alone: list[float] = []
     cached: list[float] = []
     meanwhile: list[float] = []
     took: list[float] = []
     part = max(1, frames // CYCLES)
-    times(2)
+    for classifier in known:
+        timed(classifier)
     with ThreadPoolExecutor(1) as pool:
         for _ in range(CYCLES):
-            alone += times(part)
-            cached += times(part, alternating=True)
-            meanwhile += with_new_words()
+            alone += [timed(known[0]) for _ in range(part)]
+            cached += [timed(known[frame % 2]) for frame in range(part)]
+            # Words that no cache on disk knows, however often this runs.
+            words = [f"thing {number} of {time.time_ns()}" for number in range(3)]
+            start = time.perf_counter()
+            encoding = pool.submit(segmenter.encode, builder.build(words), in_background=True)
+            while not encoding.done():
+                meanwhile.append(timed(known[0]))
+            encoding.result()
+            took.append(time.perf_counter() - start)
     return VocabularySwap(*(float(np.median(found)) for found in (alone, cached, meanwhile, took)))

@@ -3,10 +3,10 @@
 What is named here is imported when it is first used, so that a configuration costs no import of torch.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ovseg_ros.clipseg import omp as omp  # before torch
-from ovseg_ros.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ovseg_ros.clipseg.classifier import Classifier as Classifier
@@ -37,18 +37,22 @@ if TYPE_CHECKING:
     from ovseg_ros.clipseg.smoothing import SmoothingState as SmoothingState
     from ovseg_ros.clipseg.text_encoder import TEMPLATES as TEMPLATES
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "classifier": "Classifier",
-        "config": "EngineConfig MethodConfig ModelConfig OutputConfig",
-        "errors": "DeviceLost ModelError OutOfMemory",
-        "locating": "Heat encode_texts locate",
-        "methods": "METHODS Coherence Deep Method",
-        "model": "ClipModel cached_weights load_model shipped_models",
-        "segmentation": "ClassStats Segmentation",
-        "segmenter": "Segmenter load_segmenter resolve_method",
-        "smoothing": "Smoother SmoothingState",
-        "text_encoder": "TEMPLATES",
-    },
-)
+_NAMES = {
+    "classifier": "Classifier",
+    "config": "EngineConfig MethodConfig ModelConfig OutputConfig",
+    "errors": "DeviceLost ModelError OutOfMemory",
+    "locating": "Heat encode_texts locate",
+    "methods": "METHODS Coherence Deep Method",
+    "model": "ClipModel cached_weights load_model shipped_models",
+    "segmentation": "ClassStats Segmentation",
+    "segmenter": "Segmenter load_segmenter resolve_method",
+    "smoothing": "Smoother SmoothingState",
+    "text_encoder": "TEMPLATES",
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _NAMES.items():
+        if name in names.split():
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from ovseg_ros.commands import console
 from ovseg_ros.commands.generate import Expose, Json, generated
 
 if TYPE_CHECKING:
-    from ovseg_ros.bench import BenchResult, BenchRow
+    from ovseg_ros.bench.benchmark import BenchResult, BenchRow
 
 WORDS = ("vocabulary.file", "vocabulary.classes", "vocabulary.background", "vocabulary.threshold")
 """Options that make no difference to the time."""
@@ -34,7 +34,7 @@ def bench(
 
     Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
     """
-    from ovseg_ros.bench import run_bench
+    from ovseg_ros.bench.benchmark import run_bench
 
     with console.ProgressBars("runs").stage("measuring", config.timed_runs(engine)) as advance:
         result = run_bench(engine, config, step=advance)

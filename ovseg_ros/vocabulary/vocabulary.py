@@ -5,12 +5,11 @@ Everything makes its vocabularies with a `VocabularyBuilder`: the same text is a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ovseg_ros.vocabulary.config import VocabularyConfig
-from ovseg_ros.vocabulary.files import find_vocabulary, read_vocabulary
+from ovseg_ros.vocabulary.files import VocabularyContent, find_vocabulary, read_vocabulary
 from ovseg_ros.vocabulary.phrases import (
     MAX_CLASSES,
     UNLABELLED_ID,
@@ -163,14 +162,12 @@ class VocabularyBuilder:
                     id=number,
                     name=name,
                     synonyms=tuple(synonyms),
-                    color=color,
+                    color=color_of(name),
                     slug=slug,
                     threshold=own_thresholds.get(key),
                     cost=own_costs.get(key),
                 )
-                for (name, *synonyms), key, number, slug, color in zip(
-                    entries, keys, numbers, slugs, list(map(color_of, names)), strict=True
-                )
+                for (name, *synonyms), key, number, slug in zip(entries, keys, numbers, slugs, strict=True)
             ),
             background=background_prompts,
             threshold=keep,
@@ -179,71 +176,41 @@ class VocabularyBuilder:
         )
 
 
-def load_vocabulary(
-    source: str | Path,
-    builder: VocabularyBuilder,
-    *,
-    background: Sequence[str] | None = None,
-    threshold: float | None = None,
-    costs: Mapping[str, int] | None = None,
-    default_cost: int | None = None,
-) -> Vocabulary:
-    """Build the vocabulary of a file (YAML, or .txt with a class a line) or of a shipped name ("indoor").
-
-    What is given takes the place of the file's; `costs` does so class by class. Raises VocabularyError.
-    """
-    path = find_vocabulary(source)
-    content = read_vocabulary(path)
-    try:
-        return builder.build(
-            content.classes,
-            content.ids,
-            content.background if background is None else background,
-            content.threshold if threshold is None else threshold,
-            content.thresholds,
-            {**content.costs, **(costs or {})},
-            content.default_cost if default_cost is None else default_cost,
-        )
-    except VocabularyError as error:
-        raise VocabularyError(f"{path}: {error}") from error
-
-
 def build_vocabulary(
     config: VocabularyConfig, builder: VocabularyBuilder, *, threshold: float | None = None
 ) -> Vocabulary:
     """Build the vocabulary that a configuration describes: its classes, else its file.
 
     Args:
-        config: the words.
+        config: the words. What it gives beside a file takes the place of the file's; costs do so class by
+            class.
         builder: keeps the ids.
         threshold: of classes without a file, where the configuration has none; None: the builder's last one.
 
     Raises:
         VocabularyError: an entry is wrong, or there are neither classes nor a file; the builder is as before.
     """
-    own = None if config.threshold < 0 else config.threshold
-    costs = dict(map(_cost_entry, config.costs))
-    default_cost = None if config.default_cost < 0 else config.default_cost
+    path = None
     if config.classes:
-        return builder.build(
-            config.classes,
-            background=config.background,
-            threshold=threshold if own is None else own,
-            costs=costs,
-            default_cost=default_cost or 0,
-        )
-    if not config.file:
+        content = VocabularyContent(list(config.classes), threshold=threshold)
+    elif config.file:
+        path = find_vocabulary(config.file)
+        content = read_vocabulary(path)
+    else:
         raise VocabularyError(
             "there is no vocabulary: set vocabulary.classes, vocabulary.file, or call set_vocabulary"
         )
-    return load_vocabulary(
-        config.file,
-        builder,
-        background=config.background or None,
-        threshold=own,
-        costs=costs,
-        default_cost=default_cost,
-    )
+    if config.background:
+        content.background = config.background
+    if config.threshold >= 0:
+        content.threshold = config.threshold
+    if config.default_cost >= 0:
+        content.default_cost = config.default_cost
+    content.costs |= map(_cost_entry, config.costs)
+    try:
+        return builder.build(**vars(content))
+    except VocabularyError as error:
+        raise VocabularyError(f"{path}: {error}" if path else str(error)) from error
 
 
 def _cost_entry(entry: str) -> tuple[str, int]:

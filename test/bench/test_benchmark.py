@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ovseg_ros.bench import BenchConfig, run_bench
+from ovseg_ros.bench.benchmark import run_bench
+from ovseg_ros.bench.config import BenchConfig
 from ovseg_ros.cli import app
 from ovseg_ros.clipseg import Segmenter
 from ovseg_ros.clipseg.config import EngineConfig, MethodConfig, ModelConfig

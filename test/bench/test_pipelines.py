@@ -4,8 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovseg_ros.bench.pipelines import engine_pipeline, random_classifier, random_images
-from ovseg_ros.bench.reference import Reference
+from ovseg_ros.bench.pipelines import engine_pipeline, random_classifier, random_images, reference_labels
 from ovseg_ros.clipseg import MethodConfig, ModelConfig, OutputConfig, Segmentation, Segmenter, load_model
 
 
@@ -15,8 +14,7 @@ def test_the_reference_does_the_engines_windows(tiny_model_dir: Path) -> None:
     engine = Segmenter(model, MethodConfig(window=224, window_stride=112))
     classifier = random_classifier(engine, 7)
     image = random_images(1, (360, 480))[0]
-    reference = Reference(model, engine)
-    labels, confidence = reference.segment(image, classifier)
+    labels, confidence = reference_labels(model, engine, image, classifier)
     mine = engine.segment(image, classifier)
     assert labels.shape == confidence.shape == image.shape[:2]
     assert labels.dtype == confidence.dtype == np.uint8

@@ -1,6 +1,7 @@
 """Vocabulary files: every form that is read, every fault that is named, and the files that ship."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,15 +9,20 @@ from ovseg_ros.vocabulary import (
     Vocabulary,
     VocabularyBuilder,
     VocabularyError,
-    load_vocabulary,
+    build_vocabulary,
     shipped_vocabularies,
 )
+from ovseg_ros.vocabulary.config import VocabularyConfig
+
+
+def of_file(source: Path | str, **given: Any) -> Vocabulary:
+    return build_vocabulary(VocabularyConfig(file=str(source), **given), VocabularyBuilder())
 
 
 def load(folder: Path, text: str, name: str = "words.yaml") -> Vocabulary:
     path = folder / name
     path.write_text(text, encoding="utf-8")
-    return load_vocabulary(path, VocabularyBuilder())
+    return of_file(path)
 
 
 def test_a_list_of_texts_is_a_vocabulary(tmp_path: Path) -> None:
@@ -53,10 +59,10 @@ def test_costs(tmp_path: Path) -> None:
         "classes: [floor, {name: person, synonyms: [man], cost: 254}, {name: rug; mat, cost: 0}]\n"
         "default_cost: 90\n"
     )
-    vocabulary = load_vocabulary(path, VocabularyBuilder())
+    vocabulary = of_file(path)
     assert [cls.cost for cls in vocabulary.classes] == [None, 254, 0]
     assert [vocabulary.cost_of(cls) for cls in vocabulary.classes] == [90, 254, 0]
-    own = load_vocabulary(path, VocabularyBuilder(), costs={"Person": 200, "floor": 3}, default_cost=7)
+    own = of_file(path, costs=("Person: 200", "floor: 3"), default_cost=7)
     assert [cls.cost for cls in own.classes] == [3, 200, 0]
     assert own.default_cost == 7
 
@@ -69,11 +75,10 @@ def test_plain_text_has_a_class_a_line(tmp_path: Path) -> None:
 def test_the_callers_background_and_threshold_go_before_the_files(tmp_path: Path) -> None:
     path = tmp_path / "words.yml"
     path.write_text("{classes: [road], background: [sky], threshold: 0.5}")
-    builder = VocabularyBuilder()
-    own = load_vocabulary(path, builder, background=["sea"], threshold=0.0)
+    own = of_file(path, background=("sea",), threshold=0.0)
     assert (own.background, own.threshold) == (("sea",), 0.0)
-    assert load_vocabulary(path, builder, background=[]).background == ()
-    assert load_vocabulary(str(path), builder).background == ("sky",)
+    assert of_file(path).background == ("sky",)
+    assert of_file(path).threshold == 0.5
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "words.yaml"
     path.write_bytes(b"\xff\xfe\x00road")
     with pytest.raises(VocabularyError, match="cannot be read as UTF-8"):
-        load_vocabulary(path, VocabularyBuilder())
+        of_file(path)
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
@@ -121,17 +126,22 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
         load(tmp_path, "- road", "picture.jpg")
 
 
-@pytest.mark.parametrize("source", ["/no/such/file.yaml", "", ".", "road, person " * 50, "a\0b.yaml"])
+@pytest.mark.parametrize("source", ["/no/such/file.yaml", " ", ".", "road, person " * 50, "a\0b.yaml"])
 def test_a_source_that_is_not_there(source: str) -> None:
     with pytest.raises(
         VocabularyError, match=r"no vocabulary .*, expected a \.yaml.*shipped names: .*indoor"
     ):
-        load_vocabulary(source, VocabularyBuilder())
+        of_file(source)
+
+
+def test_neither_words_nor_a_file() -> None:
+    with pytest.raises(VocabularyError, match="there is no vocabulary: set vocabulary.classes"):
+        of_file("")
 
 
 def test_a_name_nearly_right_gets_a_hint() -> None:
     with pytest.raises(VocabularyError, match="did you mean 'warehouse'"):
-        load_vocabulary("warehose", VocabularyBuilder())
+        of_file("warehose")
 
 
 def test_the_promised_vocabularies_ship() -> None:
@@ -140,7 +150,7 @@ def test_the_promised_vocabularies_ship() -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped_vocabularies()))
 def test_shipped_vocabularies_load_and_are_of_use(name: str) -> None:
-    vocabulary = load_vocabulary(name, VocabularyBuilder())
+    vocabulary = of_file(name)
     assert 15 <= len(vocabulary.classes) <= 30
     assert len(vocabulary.background) >= 3
     assert shipped_vocabularies()[name].read_text(encoding="utf-8").startswith("# ")
@@ -151,6 +161,6 @@ def test_all_shipped_vocabularies_fit_into_one_node() -> None:
     builder = VocabularyBuilder()
     labels: dict[str, int] = {}
     for name in shipped_vocabularies():
-        for cls in load_vocabulary(name, builder).classes:
+        for cls in build_vocabulary(VocabularyConfig(file=name), builder).classes:
             assert labels.setdefault(cls.name, cls.id) == cls.id
     assert len(set(labels.values())) == len(labels)

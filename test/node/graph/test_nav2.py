@@ -14,7 +14,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from ovseg_ros.vocabulary import VocabularyBuilder, load_vocabulary
+from ovseg_ros.vocabulary import VocabularyBuilder, build_vocabulary
+from ovseg_ros.vocabulary.config import VocabularyConfig
 
 kinds = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
 
@@ -211,7 +212,7 @@ def test_the_shipped_parameters_are_those_of_the_layer(layer: dict[str, Any]) ->
 
 def test_the_shipped_classes_are_words_of_the_vocabulary(layer: dict[str, Any]) -> None:
     """Names must be equal to those in LabelInfo, to the letter."""
-    known = {cls.name for cls in load_vocabulary("indoor", VocabularyBuilder()).classes}
+    known = {cls.name for cls in build_vocabulary(VocabularyConfig(), VocabularyBuilder()).classes}
     camera = layer["camera"]
     assert {name for kind in camera["class_types"] for name in camera[kind]["classes"]} <= known
 

@@ -1,18 +1,16 @@
 import ast
-import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGES = ["bench", "clipseg", "images"]
+import ovseg_ros.clipseg
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_public_name_is_found(package: str) -> None:
+def test_every_public_name_is_found() -> None:
     """Those that the type checker sees are those that are imported on use."""
-    module = importlib.import_module(f"ovseg_ros.{package}")
+    module = ovseg_ros.clipseg
     tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
     checked = next(node for node in tree.body if isinstance(node, ast.If))
     named = {
