@@ -7,7 +7,7 @@ from ovseg_ros.clipseg import omp  # noqa: F401  # isort: skip  (before torch)
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -49,9 +49,9 @@ def methods() -> dict[str, Method]:
     full = METHODS["clipseg"]
     return {
         **METHODS,
-        "clipseg, CERA alone": full.with_settings(deep=None),
-        "clipseg, DSI alone": full.with_settings(coherence=None),
-        "clipseg, neither": full.with_settings(coherence=None, deep=None),
+        "clipseg, CERA alone": replace(full, deep=None),
+        "clipseg, DSI alone": replace(full, coherence=None),
+        "clipseg, neither": replace(full, coherence=None, deep=None),
     }
 
 

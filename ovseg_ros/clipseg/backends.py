@@ -15,7 +15,6 @@ from torch import Tensor
 from ovseg_ros.clipseg.classifier import Classifier
 from ovseg_ros.clipseg.errors import DeviceLost, ModelError, OutOfMemory
 from ovseg_ros.clipseg.labelling import labels_and_confidence
-from ovseg_ros.clipseg.resolution import Resolution
 from ovseg_ros.clipseg.smoothing import SmoothingState
 
 
@@ -35,7 +34,7 @@ class Batch:
     Attributes:
         images: of one size.
         classifier: the words.
-        resolution: the working size.
+        grid: rows and columns of patches.
         size: height and width of the labels.
         forward: images on the device, ``b H W 3`` uint8, to features ``b n e``.
         scale: factor on the cosines.
@@ -47,7 +46,7 @@ class Batch:
 
     images: Sequence[UInt8[np.ndarray, "H W 3"]]
     classifier: Classifier
-    resolution: Resolution
+    grid: tuple[int, int]
     size: tuple[int, int]
     forward: Callable[[Tensor], Tensor]
     scale: float
@@ -69,7 +68,7 @@ class Batch:
 
     def output(self, features: Tensor, scores: Tensor) -> BatchOutput:
         """Labels and confidence from the scores of the patches, ``b n k``."""
-        grid_scores = scores.unflatten(1, self.resolution.grid).permute(0, 3, 1, 2)
+        grid_scores = scores.unflatten(1, self.grid).permute(0, 3, 1, 2)
         if any(self.smoothing):
             grid_scores = torch.stack(
                 [
@@ -90,38 +89,38 @@ class PendingBatch(NamedTuple):
     finish: Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
-class CpuBackend:
-    """On the CPU: done when started.
+def start_on_cpu(batch: Batch) -> PendingBatch:
+    """On the CPU a batch is done when it is started.
 
-    The images of a batch run side by side, each on its share of the threads: threads that work on one image
-    wait for each other at every operation.
+    Its images run side by side, each on its share of the threads: threads that work on one image wait for
+    each other at every operation.
     """
+    threads = torch.get_num_threads()
+    if len(batch.images) == 1 or threads == 1:
+        found = [_scored(batch, image) for image in batch.images]
+    else:
+        share = max(1, threads // len(batch.images))
+        try:
+            found = list(_workers(threads).map(partial(_on_threads, batch, share), batch.images))
+        finally:
+            torch.set_num_threads(threads)  # part of what the workers set is the whole process's
+    features, scores = map(torch.cat, zip(*found, strict=True))
+    output = batch.output(features, scores)
+    return PendingBatch(output, lambda: (output.labels.numpy(), output.confidence.numpy()))
 
-    def start(self, batch: Batch) -> PendingBatch:
-        threads = torch.get_num_threads()
-        if len(batch.images) == 1 or threads == 1:
-            found = [self._scored(batch, image) for image in batch.images]
-        else:
-            share = max(1, threads // len(batch.images))
-            try:
-                found = list(_workers(threads).map(partial(self._on_threads, batch, share), batch.images))
-            finally:
-                torch.set_num_threads(threads)  # part of what the workers set is the whole process's
-        features, scores = map(torch.cat, zip(*found, strict=True))
-        output = batch.output(features, scores)
-        return PendingBatch(output, lambda: (output.labels.numpy(), output.confidence.numpy()))
 
-    def _on_threads(self, batch: Batch, threads: int, image: np.ndarray) -> tuple[Tensor, Tensor]:
-        torch.set_num_threads(threads)
-        with torch.inference_mode():
-            return self._scored(batch, image)
+def _on_threads(batch: Batch, threads: int, image: np.ndarray) -> tuple[Tensor, Tensor]:
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        return _scored(batch, image)
 
-    def _scored(self, batch: Batch, image: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Features and scores of one image, as a batch."""
-        if not image.flags.writeable:  # torch warns of views on read-only message buffers
-            image = image.copy()
-        features = batch.forward(torch.from_numpy(np.ascontiguousarray(image[None])))
-        return features, batch.classifier.scores(features, batch.scale)
+
+def _scored(batch: Batch, image: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Features and scores of one image, as a batch."""
+    if not image.flags.writeable:  # torch warns of views on read-only message buffers
+        image = image.copy()
+    features = batch.forward(torch.from_numpy(np.ascontiguousarray(image[None])))
+    return features, batch.classifier.scores(features, batch.scale)
 
 
 @cache

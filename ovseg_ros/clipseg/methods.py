@@ -3,13 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Protocol
-
-from jaxtyping import Float
-from torch import Tensor
 
 from ovseg_ros.clipseg.attention import INTEGRATIONS, READINGS, SELF_TERMS, Integration, Reading, SelfTerm
-from ovseg_ros.clipseg.backbone import Backbone, Blocks
 from ovseg_ros.clipseg.baselines.gem import ParallelPath
 from ovseg_ros.clipseg.baselines.resclip import CrossCorrelation
 from ovseg_ros.clipseg.baselines.rfclip import Refocusing
@@ -20,18 +15,8 @@ TUNABLE = {"gamma": "coherence", "beta": "coherence", "lam": "coherence", "alpha
 """Numbers of CERA and DSI that a model may bring with it, and where they belong."""
 
 
-class BlocksRule(Protocol):
-    """Settings of a baseline whose rule spans several blocks, with the rule itself."""
-
-    @property
-    def rewrites_all_blocks(self) -> bool:
-        """Whether it changes every block, so that it shares none of their results with other methods."""
-
-    def kept_blocks(self, depth: int) -> set[int]:
-        """Blocks of a model of `depth` whose tokens it needs besides the last block's own input."""
-
-    def patch_tokens(self, backbone: Backbone, blocks: Blocks) -> Float[Tensor, "b n c"]:
-        """Patch tokens ``Y``, from the blocks before the last one."""
+BlocksRule = ParallelPath | SelfCalibration | Refocusing
+"""Settings of a baseline whose rule spans several blocks, with the rule itself."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +102,6 @@ class Method:
         others = (field for field in fields(self) if field.name not in ("name", "rule"))
         if self.rule is not None and any(getattr(self, field.name) != field.default for field in others):
             raise ModelError("a baseline's rule replaces the other settings: leave them at their defaults")
-
-    def with_settings(self, **settings: object) -> "Method":
-        """The same method with some settings changed: ``METHODS["clipseg"].with_settings(deep=None)``."""
-        return replace(self, **settings)  # type: ignore[arg-type]
 
     def tuned(self, numbers: Mapping[str, float]) -> "Method":
         """The same with other numbers of CERA and DSI, of those in `TUNABLE`, where it has them."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from ovseg_ros.clipseg.backbone import Backbone
 from ovseg_ros.clipseg.config import ModelConfig
 from ovseg_ros.clipseg.errors import ModelError
-from ovseg_ros.clipseg.methods import TUNABLE, Method, find_method
+from ovseg_ros.clipseg.methods import TUNABLE
 from ovseg_ros.clipseg.runtime import resolve_device, resolve_precision
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
@@ -74,14 +74,6 @@ class ClipModel:
                 sample = flat[:: max(1, flat.numel() // 512)].float().cpu().numpy()
                 digest.update(f"{name}{tuple(weight.shape)}".encode() + sample.tobytes())
         return digest.hexdigest()
-
-    def method(self, name: str) -> Method:
-        """The method of that name, with the numbers that were chosen for this model.
-
-        Raises:
-            ModelError: there is none.
-        """
-        return find_method(name).tuned(self.tuning)
 
 
 def load_model(config: ModelConfig = ModelConfig(), *, packed: bool = True) -> ClipModel:

@@ -1,12 +1,12 @@
 """The most memory that a piece of work had at once."""
 
-import sys
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
-_STATUS = "/proc/self/status"
-_RESET = "/proc/self/clear_refs"
+RESET = Path("/proc/self/clear_refs")
 
 
 def start_peak(device: torch.device) -> Callable[[], float | None]:
@@ -18,23 +18,13 @@ def start_peak(device: torch.device) -> Callable[[], float | None]:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return lambda: torch.cuda.max_memory_allocated(device) / 1e6
-    if not (sys.platform == "linux" and _reset_resident_peak()):
+    try:
+        RESET.write_text("5")  # proc(5): resets the high water mark of the resident set
+    except OSError:
         return lambda: None
     return _resident_peak
 
 
-def _reset_resident_peak() -> bool:
-    try:
-        with open(_RESET, "w") as file:
-            file.write("5")  # proc(5): resets the high water mark of the resident set
-    except OSError:
-        return False
-    return True
-
-
 def _resident_peak() -> float | None:
-    with open(_STATUS) as file:
-        for line in file:
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return None
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 / 1e6 if found else None

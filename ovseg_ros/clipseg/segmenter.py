@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -13,13 +13,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from ovseg_ros.clipseg.backends import Batch, CpuBackend, PendingBatch, device_errors
+from ovseg_ros.clipseg.backends import Batch, device_errors, start_on_cpu
 from ovseg_ros.clipseg.classifier import Classifier, prompts_of
 from ovseg_ros.clipseg.config import EngineConfig, MethodConfig
 from ovseg_ros.clipseg.cuda.backend import CudaBackend
 from ovseg_ros.clipseg.errors import ModelError
 from ovseg_ros.clipseg.last_block import dense_features
-from ovseg_ros.clipseg.methods import Method, layers_of
+from ovseg_ros.clipseg.methods import Method, find_method, layers_of
 from ovseg_ros.clipseg.model import ClipModel, load_model
 from ovseg_ros.clipseg.resolution import Resolution, plan_resolution, plan_windows, windowed_features
 from ovseg_ros.clipseg.segmentation import Segmentation
@@ -57,7 +57,8 @@ class Segmenter:
         self.config = config
         self.method = resolve_method(model, config, method)
         self._text = TextEncoder(model, templates)
-        self._backend = CudaBackend(model.device) if model.device.type == "cuda" else CpuBackend()
+        on_cuda = model.device.type == "cuda"
+        self._start_batch = CudaBackend(model.device).start if on_cuda else start_on_cpu
         self._mean = torch.tensor(model.mean, device=model.device).view(3, 1, 1) * 255
         self._std = torch.tensor(model.std, device=model.device).view(3, 1, 1) * 255
 
@@ -137,9 +138,7 @@ class Segmenter:
         smoothing: Sequence[SmoothingState | None] = (),
     ) -> list[Segmentation]:
         """Segment RGB images of one size in one pass; `smoothing` of each, or none. Raises as `segment`."""
-        begin = time.perf_counter()
-        with torch.inference_mode(), device_errors():
-            return self._finish(*self._start(images, classifier, output_size, smoothing), begin)
+        return self._start(images, classifier, output_size, smoothing)()
 
     def segment_stream(
         self,
@@ -152,22 +151,13 @@ class Segmenter:
 
         More images a second than by `segment`, each one pass later. Raises as `segment`.
         """
-        if self.model.device.type != "cuda":
-            yield from (self.segment(image, classifier, output_size=output_size) for image in images)
-            return
-        before: tuple[Batch, PendingBatch, float] | None = None
+        ahead = 1 if self.model.device.type == "cuda" else 0
+        started: list[Callable[[], list[Segmentation]]] = []
         for image in images:
-            begin = time.perf_counter()
-            with torch.inference_mode(), device_errors():
-                started = (*self._start([image], classifier, output_size), begin)
-                done = None if before is None else self._finish(*before)
-            before = started
-            if done is not None:
-                yield done[0]
-        if before is not None:
-            with torch.inference_mode(), device_errors():
-                done = self._finish(*before)
-            yield done[0]
+            started.append(self._start([image], classifier, output_size))
+            if len(started) > ahead:
+                yield started.pop(0)()[0]
+        yield from (finish()[0] for finish in started)
 
     def _start(
         self,
@@ -175,34 +165,38 @@ class Segmenter:
         classifier: Classifier,
         output_size: OutputSize,
         smoothing: Sequence[SmoothingState | None] = (),
-    ) -> tuple[Batch, PendingBatch]:
+    ) -> Callable[[], list[Segmentation]]:
+        """Begin a pass; what is returned waits for its results."""
+        begin = time.perf_counter()
         height, width = images[0].shape[:2]
         plan = self.plan(height, width)
-        size = (height, width) if output_size == "input" else plan.size
 
         def forward(on_device: Tensor) -> Tensor:
             return self.features(self.normalised(on_device, plan.size))
 
-        batch = Batch(images, classifier, plan, size, forward, self.logit_scale, smoothing)
-        return batch, self._backend.start(batch)
+        def finish() -> list[Segmentation]:
+            with torch.inference_mode(), device_errors():
+                labels, confidence = pending.finish()
+                elapsed_ms = 1e3 * (time.perf_counter() - begin)
+                return [
+                    Segmentation(
+                        labels=labels[place],
+                        confidence=confidence[place],
+                        vocabulary=classifier.vocabulary,
+                        inference_ms=elapsed_ms,
+                        input_size=(height, width),
+                        grid=plan.grid,
+                        scores=pending.output.scores[place],
+                        features=pending.output.features[place],
+                    )
+                    for place in range(len(images))
+                ]
 
-    def _finish(self, batch: Batch, pending: PendingBatch, begin: float) -> list[Segmentation]:
-        labels, confidence = pending.finish()
-        elapsed_ms = 1e3 * (time.perf_counter() - begin)
-        height, width = batch.images[0].shape[:2]
-        return [
-            Segmentation(
-                labels=labels[place],
-                confidence=confidence[place],
-                vocabulary=batch.classifier.vocabulary,
-                inference_ms=elapsed_ms,
-                input_size=(height, width),
-                grid=batch.resolution.grid,
-                scores=pending.output.scores[place],
-                features=pending.output.features[place],
-            )
-            for place in range(len(batch.images))
-        ]
+        with torch.inference_mode(), device_errors():
+            size = (height, width) if output_size == "input" else plan.size
+            batch = Batch(images, classifier, plan.grid, size, forward, self.logit_scale, smoothing)
+            pending = self._start_batch(batch)
+        return finish
 
     def plan(self, height: int, width: int) -> Resolution:
         """At which size images of `height` x `width` pixels go through the model."""
@@ -268,7 +262,7 @@ def resolve_method(model: ClipModel, config: MethodConfig, own: Method | None = 
             a stride that leaves gaps between the windows, layers that the model does not have.
     """
     backbone, patch = model.backbone, model.backbone.patch
-    method = (model.method(config.name) if own is None else own).tuned(config.numbers)
+    method = (own or find_method(config.name).tuned(model.tuning)).tuned(config.numbers)
     layers_of(method, backbone.depth)
     if config.short_side < max(patch):
         raise ModelError(f"short side is {config.short_side}; expected at least one patch, {patch}")

@@ -24,7 +24,7 @@ def variants(depth: int, method: Method | None = None) -> list[Method]:
     layers = layers_of(method, depth)
 
     def named(name: str, **settings: object) -> Method:
-        return method.with_settings(name=name, **settings)
+        return replace(method, name=name, **settings)  # type: ignore[arg-type]
 
     def cera(name: str, **settings: object) -> Method:
         return named(name, coherence=replace(coherence, **settings))  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_kept_blocks_of_twelve() -> None:
 
 
 def test_layers_outside_the_model_are_refused() -> None:
-    method = METHODS["clipseg"].with_settings(deep=Deep(layers=(20, 22)))
+    method = replace(METHODS["clipseg"], deep=Deep(layers=(20, 22)))
     with pytest.raises(ModelError, match=r"deep layers 20-22 .* 12 blocks"):
         layers_of(method, 12)
 
@@ -93,7 +94,7 @@ def test_a_model_may_bring_numbers_of_cera_and_dsi() -> None:
     assert tuned.coherence == Coherence(gamma=20.0, lam=0.75)
     assert tuned.deep == Deep(alpha=0.7)
     assert default.tuned({}) == default
-    halves = default.with_settings(deep=None)
+    halves = replace(default, deep=None)
     assert halves.tuned({"alpha": 0.7}) == halves
     for name in set(METHODS) - {"clipseg"}:
         assert METHODS[name].tuned({"gamma": 20.0}) == METHODS[name]

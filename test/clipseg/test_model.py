@@ -11,6 +11,7 @@ import torch
 from ovseg_ros.clipseg import (
     METHODS,
     Coherence,
+    MethodConfig,
     ModelConfig,
     ModelError,
     Segmenter,
@@ -269,13 +270,12 @@ def test_a_folder_may_bring_numbers_of_the_method(folder: Path) -> None:
     config = folder / "open_clip_config.json"
     content = json.loads(config.read_text())
     plain = load_model(ModelConfig(str(folder), device="cpu"))
-    assert plain.method("clipseg") == METHODS["clipseg"]
+    assert Segmenter(plain).method == METHODS["clipseg"]
     config.write_text(json.dumps({**content, "clipseg": {"gamma": 20, "lam": 0.75}}))
     tuned = load_model(ModelConfig(str(folder), device="cpu"))
-    assert tuned.method("clipseg").coherence == Coherence(gamma=20.0, lam=0.75)
-    assert Segmenter(tuned).method == tuned.method("clipseg")
+    assert Segmenter(tuned).method.coherence == Coherence(gamma=20.0, lam=0.75)
     assert Segmenter(tuned, method=METHODS["clipseg"]).method == METHODS["clipseg"]
-    assert tuned.method("maskclip") == METHODS["maskclip"]
+    assert Segmenter(tuned, MethodConfig(name="maskclip")).method == METHODS["maskclip"]
 
 
 @pytest.mark.parametrize("wrong", [{"gama": 3}, {"gamma": "3"}, [3]])

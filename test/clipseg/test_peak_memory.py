@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +12,9 @@ CPU = torch.device("cpu")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak and forgets it on demand")
 def test_the_peak_of_a_piece_of_work_is_seen_and_forgotten() -> None:
-    if not peak_memory._reset_resident_peak():
-        pytest.skip("this system does not allow to reset the peak")
     before = start_peak(CPU)()
+    if before is None:
+        pytest.skip("this system does not allow to reset the peak")
     peak = start_peak(CPU)
     block = torch.ones(50_000_000)  # 200 MB
     del block
@@ -23,5 +24,5 @@ def test_the_peak_of_a_piece_of_work_is_seen_and_forgotten() -> None:
 
 
 def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peak_memory, "_RESET", "/nowhere/clear_refs")
+    monkeypatch.setattr(peak_memory, "RESET", Path("/nowhere/clear_refs"))
     assert start_peak(CPU)() is None

@@ -346,9 +346,9 @@ def test_numbers_of_the_configuration_take_precedence(segmenter: Segmenter) -> N
     method = Segmenter(model, given).method
     assert method.coherence == Coherence(gamma=7.0, beta=0.0, lam=0.25)
     assert method.deep == Deep(alpha=0.1)  # the model's
-    own = METHODS["clipseg"].with_settings(name="own", deep=None)
-    assert Segmenter(model, given, method=own).method == own.with_settings(
-        coherence=Coherence(gamma=7.0, beta=0.0, lam=0.25)
+    own = replace(METHODS["clipseg"], name="own", deep=None)
+    assert Segmenter(model, given, method=own).method == replace(
+        own, coherence=Coherence(gamma=7.0, beta=0.0, lam=0.25)
     )
     assert Segmenter(model, MethodConfig(name="maskclip", gamma=7.0)).method == METHODS["maskclip"]
 
@@ -391,7 +391,7 @@ def test_real_photographs_are_recognised(
     files = sorted((shared_data / name / "images").iterdir())
     files = files[:: max(1, len(files) // 8)][:8]
     model = load_model(ModelConfig(str(photo_mini_dir), device="cpu"))
-    without = METHODS["clipseg"].with_settings(deep=None)
+    without = replace(METHODS["clipseg"], deep=None)
     scores = {}
     for method in (METHODS["clipseg"], without):
         segmenter = Segmenter(model, MethodConfig(short_side=short_side), method=method)

@@ -135,7 +135,7 @@ def test_a_source_that_is_not_there(source: str) -> None:
 
 
 def test_neither_words_nor_a_file() -> None:
-    with pytest.raises(VocabularyError, match="there is no vocabulary: set vocabulary.classes"):
+    with pytest.raises(VocabularyError, match="there is no vocabulary: set"):
         of_file("")
 
 

@@ -177,7 +177,7 @@ class CudaBackend:
         return PendingBatch(pair[0].start(batch.images, partial(self._compute, batch)), pair[0].finish)
 
     def _compute(self, batch: Batch, images: Tensor) -> BatchOutput:
-        key = (tuple(images.shape), batch.resolution.size)
+        key = (tuple(images.shape), batch.grid)
         if key not in self._captured or not self._captured[key].fits(batch.classifier):
             make_room(self._captured)
             self._captured[key] = CapturedPass(

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ CASES = {
     "a longer path, two rounds": Method("gem", rule=ParallelPath(blocks=9, rounds=2)),
     "more outliers": Method("scclip", rule=SelfCalibration(neighbours=4, outliers=0.3, cutoff=0.2)),
     "more repair": Method("rfclip", rule=Refocusing(activation=2.0, sink=0.02, cutoff=0.2)),
-    "another mix": METHODS["resclip"].with_settings(cross=CrossCorrelation(layers=(1, 2), lam=0.7, gain=1.0)),
+    "another mix": replace(METHODS["resclip"], cross=CrossCorrelation(layers=(1, 2), lam=0.7, gain=1.0)),
 }
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from ovseg_ros.clipseg import Classifier, MethodConfig, ModelConfig, Segmenter, load_model
-from ovseg_ros.clipseg.backends import CpuBackend
+from ovseg_ros.clipseg.backends import start_on_cpu
 from ovseg_ros.clipseg.cuda.backend import PROMPTS, ROWS, CudaBackend, PromptBuffer
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -54,7 +54,7 @@ def small_segmenter(folder: Path, device: str) -> Segmenter:
 
 def test_the_cpu_has_its_own_way(tiny_model_dir: Path) -> None:
     segmenter = small_segmenter(tiny_model_dir, "cpu")
-    assert isinstance(segmenter._backend, CpuBackend)
+    assert segmenter._start_batch is start_on_cpu
 
 
 def test_a_stream_gives_what_single_images_give(tiny_model_dir: Path) -> None:
@@ -96,6 +96,7 @@ def test_captured_backend_equal_the_cpus(tiny_model_dir: Path, method: str) -> N
             theirs = cpu.segment(image, cpu.encode(built))
             assert (mine.labels == theirs.labels).mean() > 0.995
             assert np.abs(mine.confidence.astype(int) - theirs.confidence).max() <= 2
-            assert isinstance(cuda._backend, CudaBackend)
-            captured.append(len(cuda._backend._captured))
+            backend = cuda._start_batch.__self__  # type: ignore[attr-defined]
+            assert isinstance(backend, CudaBackend)
+            captured.append(len(backend._captured))
         assert captured[0] == captured[-1]
