@@ -1,6 +1,7 @@
 """Where the files that ship with the package lie, however it was installed."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ovseg_ros.errors import OvsegError
@@ -16,7 +17,11 @@ def share_directory() -> Path:
     Raises:
         OvsegError: none of the three holds the package's files.
     """
-    places = [Path(__file__).parents[1], *_indexed_share(), Path(sys.prefix) / "share" / "ovseg_ros"]
+    places = [Path(__file__).parents[1], Path(sys.prefix) / "share" / "ovseg_ros"]
+    with suppress(ImportError, LookupError, OSError):  # no ament index here, or the package not in it
+        from ament_index_python.packages import get_package_share_directory
+
+        places.insert(1, Path(get_package_share_directory("ovseg_ros")))
     for place in places:
         if (place / "package.xml").is_file() and (place / "config").is_dir():
             return place
@@ -25,13 +30,3 @@ def share_directory() -> Path:
         f"the files that ship with ovseg_ros were not found; looked in {looked}. "
         "Install the package with `pip install .` or `colcon build`, then source its setup file"
     )
-
-
-def _indexed_share() -> list[Path]:
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        return [Path(get_package_share_directory("ovseg_ros"))]
-    except (ImportError, LookupError, OSError):
-        # No ament index here, AMENT_PREFIX_PATH unset, or the package not in it.
-        return []

@@ -12,8 +12,7 @@ import torch
 from ovseg_ros.bench.config import BenchConfig, BenchSetting
 from ovseg_ros.bench.pipelines import engine_pipeline, random_classifier, random_images, reference_pipeline
 from ovseg_ros.bench.roofline import measure_rates, pass_flops
-from ovseg_ros.bench.timing import TimedPipeline, time_in_turns
-from ovseg_ros.bench.vocabulary_swap import VocabularySwap, measure_swap
+from ovseg_ros.bench.timing import TimedPipeline, VocabularySwap, measure_swap, time_in_turns
 from ovseg_ros.clipseg import ClipModel, EngineConfig, Segmenter, load_model
 from ovseg_ros.clipseg.model import RANDOM
 from ovseg_ros.clipseg.resolution import plan_windows

@@ -30,14 +30,7 @@ def _count(greatest: int) -> Callable[[Value], str | None]:
 
 @dataclass(frozen=True)
 class BenchSetting:
-    """One thing to time.
-
-    Attributes:
-        method: its name, short side, windows and numbers.
-        size: height and width of the images.
-        classes: their number.
-        batch: images in one pass.
-    """
+    """One thing to time: a method on `batch` images in one pass, whose `size` is height and width."""
 
     method: MethodConfig
     size: tuple[int, int]

@@ -15,6 +15,7 @@ from ovseg_ros.clipseg.config import OutputConfig
 from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.clipseg.last_block import dense_features
 from ovseg_ros.clipseg.resolution import plan_resolution, plan_windows
+from ovseg_ros.clipseg.runtime import device_clock
 from ovseg_ros.clipseg.segmenter import OutputSize
 from ovseg_ros.vocabulary import VocabularyBuilder
 
@@ -137,25 +138,19 @@ def _stages(
     size = plan.size if output_size == "model" else (height, width)
     names = ("prepare", "model", "scores", "labels", "download")
     clock = [time.perf_counter()]
-
-    def tick() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        clock.append(time.perf_counter())
-
     with torch.inference_mode(), device_errors():
         pixels = segmenter.prepare(images, plan.size)
-        tick()
+        clock.append(device_clock(device))
         features = segmenter.features(pixels)
-        tick()
+        clock.append(device_clock(device))
         scores = classifier.scores(features, segmenter.logit_scale)
-        tick()
+        clock.append(device_clock(device))
         grid_scores = scores.unflatten(1, plan.grid).permute(0, 3, 1, 2)
         outputs = labels_and_confidence(grid_scores, size, classifier.ids, classifier.thresholds)
-        tick()
+        clock.append(device_clock(device))
         for output in outputs:
             output.cpu().numpy()
-        tick()
+        clock.append(device_clock(device))
     return {
         name: 1e3 * (after - before) for name, (before, after) in zip(names, pairwise(clock), strict=True)
     }

@@ -10,6 +10,7 @@ import torch
 from ovseg_ros.clipseg.backbone import Backbone
 from ovseg_ros.clipseg.methods import Method, layers_of
 from ovseg_ros.clipseg.packed import PackedLinear
+from ovseg_ros.clipseg.runtime import device_clock
 
 SECONDS = 0.5
 """Time to measure a rate for."""
@@ -82,15 +83,8 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
     """Seconds of the fastest of many runs."""
     best, end = float("inf"), time.perf_counter() + SECONDS
     while time.perf_counter() < end:
-        _wait(device)
-        start = time.perf_counter()
+        start = device_clock(device)
         for _ in range(10):
             work()
-        _wait(device)
-        best = min(best, (time.perf_counter() - start) / 10)
+        best = min(best, (device_clock(device) - start) / 10)
     return best
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

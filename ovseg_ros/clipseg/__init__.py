@@ -28,14 +28,12 @@ if TYPE_CHECKING:
     from ovseg_ros.clipseg.model import cached_weights as cached_weights
     from ovseg_ros.clipseg.model import load_model as load_model
     from ovseg_ros.clipseg.model import shipped_models as shipped_models
-    from ovseg_ros.clipseg.segmentation import ClassStats as ClassStats
     from ovseg_ros.clipseg.segmentation import Segmentation as Segmentation
     from ovseg_ros.clipseg.segmenter import Segmenter as Segmenter
     from ovseg_ros.clipseg.segmenter import load_segmenter as load_segmenter
     from ovseg_ros.clipseg.segmenter import resolve_method as resolve_method
     from ovseg_ros.clipseg.smoothing import Smoother as Smoother
     from ovseg_ros.clipseg.smoothing import SmoothingState as SmoothingState
-    from ovseg_ros.clipseg.text_encoder import TEMPLATES as TEMPLATES
 
 _NAMES = {
     "classifier": "Classifier",
@@ -44,10 +42,9 @@ _NAMES = {
     "locating": "Heat encode_texts locate",
     "methods": "METHODS Coherence Deep Method",
     "model": "ClipModel cached_weights load_model shipped_models",
-    "segmentation": "ClassStats Segmentation",
+    "segmentation": "Segmentation",
     "segmenter": "Segmenter load_segmenter resolve_method",
     "smoothing": "Smoother SmoothingState",
-    "text_encoder": "TEMPLATES",
 }
 
 

@@ -18,10 +18,8 @@ from ovseg_ros.clipseg.resolution import make_room
 class Blocks:
     """What the blocks before the last one leave behind; token 0 is the class token.
 
-    Attributes:
-        last: ``X_{L-1}`` of all tokens.
-        tokens: ``X_l`` of all tokens for each block asked for (numbered from 1; 0 is what enters the first).
-        grid: rows and columns of patches.
+    `last` is ``X_{L-1}``, `tokens` holds ``X_l`` for each block asked for (numbered from 1; 0 is what enters
+    the first), `grid` the rows and columns of patches.
     """
 
     last: Float[Tensor, "b 1+n c"]
@@ -169,11 +167,9 @@ class Backbone:
         return normed
 
     def blocks(self, images: Float[Tensor, "b 3 h w"], keep: Collection[int] = ()) -> Blocks:
-        """All blocks but the last.
+        """All blocks but the last, for normalised images of whole patches.
 
-        Args:
-            images: normalised images of whole patches.
-            keep: blocks whose tokens are wanted, each in 0..L-1.
+        `keep` are the blocks whose tokens are wanted, each in 0..L-1.
         """
         tokens = self.embed(images)
         kept = {0: tokens} if 0 in keep else {}

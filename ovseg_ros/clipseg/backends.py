@@ -29,11 +29,9 @@ class BatchOutput(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images that go through the model together, and what is done with them.
+    """Images of one size that go through the model together, and what is done with them.
 
     Attributes:
-        images: of one size.
-        classifier: the words.
         grid: rows and columns of patches.
         size: height and width of the labels.
         forward: images on the device, ``b H W 3`` uint8, to features ``b n e``.

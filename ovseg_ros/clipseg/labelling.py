@@ -11,7 +11,7 @@ the only place where scores become labels. There are three implementations with 
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
@@ -149,7 +149,7 @@ def _label_tiles(
     scores: Float[Tensor, "k h w"], ids: Tensor, thresholds: Tensor, labels: Tensor, confidence: Tensor
 ) -> None:
     """`labels_and_confidence` of one image by torch's own operations."""
-    for rows, logits in _upsampled(scores, (labels.shape[0], labels.shape[1])):
+    for rows, logits in _upsampled(scores, labels.shape):
         best, winner = logits.max(dim=0)
         probability = (logits - best).exp_().sum(dim=0).reciprocal_()
         labels[rows] = torch.where(probability < thresholds[winner], UNLABELLED_ID, ids[winner])
@@ -157,7 +157,7 @@ def _label_tiles(
 
 
 def _upsampled(
-    scores: Float[Tensor, "k h w"], size: tuple[int, int]
+    scores: Float[Tensor, "k h w"], size: Sequence[int]
 ) -> Iterator[tuple[slice, Float[Tensor, "k t W"]]]:
     """Pieces of the bilinearly upsampled scores (pixel centres aligned), a few output rows at a time."""
     classes, height, _ = scores.shape

@@ -22,14 +22,9 @@ from ovseg_ros.clipseg.methods import Method, layers_of
 def dense_features(
     backbone: Backbone, images: Float[Tensor, "b 3 h w"], method: Method
 ) -> Float[Tensor, "b n e"]:
-    """Features of every patch in the space of the text embeddings, of length 1.
+    """Features of every patch of normalised images of whole patches, in the space of the text embeddings.
 
-    ``n(LN_post(Y) P)`` with ``Y`` the last block by the method's rule.
-
-    Args:
-        backbone: the vision tower.
-        images: normalised images of whole patches.
-        method: what the last block does.
+    ``n(LN_post(Y) P)``, of length 1, with ``Y`` the last block by the method's rule.
     """
     return features_after(backbone, run_blocks(backbone, images, [method]), method)
 
@@ -68,15 +63,9 @@ def last_block(backbone: Backbone, blocks: Blocks, method: Method) -> Float[Tens
         attended = self_attention(q, k, v, method.self_term, _neighbourhood(method, blocks.grid, like=q))
     else:
         coherence = coherence_map([blocks.tokens[layer][:, 1:] for layer in layers.coherence])
-        attended = residual_attention(
-            q,
-            k,
-            v,
-            enhance(coherence, method.coherence.gamma, method.coherence.beta),
-            term=method.self_term,
-            lam=method.coherence.lam,
-            reading=method.coherence.reading,
-        )
+        enhanced = enhance(coherence, method.coherence.gamma, method.coherence.beta)
+        lam, reading = method.coherence.lam, method.coherence.reading
+        attended = residual_attention(q, k, v, enhanced, term=method.self_term, lam=lam, reading=reading)
     if method.cross is not None:
         attended = method.cross.added(attended, v, backbone, blocks, layers.cross)
     out = block.attention_output(attended)

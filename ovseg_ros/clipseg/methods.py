@@ -116,11 +116,9 @@ class Method:
 class MethodLayers:
     """Blocks that a method reads, numbered from 1.
 
-    Attributes:
-        coherence: M, by default 6-9 of 12, 11-16 of 24, else depth 50-75 %.
-        deep: D, by default 8-10 of 12, 17-22 of 24, else depth 68-88 %.
-        cross: those whose q-k attention ResCLIP averages, by default the same as M.
-        kept: those whose tokens are needed besides the last block's own input; 0 is what enters the first.
+    `coherence` are M, by default 6-9 of 12, 11-16 of 24, else depth 50-75 %; `deep` are D, by default 8-10 of
+    12, 17-22 of 24, else depth 68-88 %; `cross` are those whose q-k attention ResCLIP averages, by default M.
+    Of the blocks `kept` tokens are needed besides the last block's own input; 0 is what enters the first.
     """
 
     coherence: tuple[int, ...]

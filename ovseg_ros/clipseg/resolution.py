@@ -30,12 +30,7 @@ KEPT_SIZES = 16
 
 @dataclass(frozen=True)
 class Resolution:
-    """The working size of one image size.
-
-    Attributes:
-        grid: rows and columns of patches.
-        size: height and width in pixels that the model sees; whole patches.
-    """
+    """The working size of one image size: patches and, in pixels, whole patches (rows, then columns)."""
 
     grid: tuple[int, int]
     size: tuple[int, int]
@@ -43,12 +38,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Windows:
-    """The places of the windows on the grid of patches.
-
-    Attributes:
-        shape: rows and columns of patches of a window.
-        corners: first row and column of each; together the windows cover the grid.
-    """
+    """A window's rows and columns of patches, and the first row and column of each; they cover the grid."""
 
     shape: tuple[int, int]
     corners: tuple[tuple[int, int], ...]
@@ -108,13 +98,8 @@ def windowed_features(
     """Features of every patch: the mean over the windows that it lies in.
 
     Scores are products of features with the text, so this is the mean of the windows' scores, taken before
-    the maximum over synonyms, at the cost of one map whatever the number of classes.
-
-    Args:
-        extract: normalised images of whole patches to features, ``b 3 h w`` to ``b n e``.
-        images: normalised images of whole patches.
-        patch: its height and width in pixels.
-        windows: where they lie on the images' grid.
+    the maximum over synonyms, at the cost of one map whatever the number of classes. `extract` makes features
+    ``b n e`` of normalised images of whole patches, ``b 3 h w``; `patch` is a patch's height and width.
     """
     rows, columns = windows.shape
     height, width = rows * patch[0], columns * patch[1]

@@ -1,5 +1,6 @@
-"""Where the model runs, and in which precision."""
+"""Where the model runs, in which precision, and the time there."""
 
+import time
 from functools import cache
 
 import torch
@@ -57,6 +58,13 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
             f"processor has {torch.backends.cpu.get_cpu_capability()}: use float32 (or auto)"
         )
     return PRECISIONS[name]
+
+
+def device_clock(device: torch.device) -> float:
+    """Seconds, as `time.perf_counter`, once the device has done all work that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 @cache

@@ -82,12 +82,15 @@ class Segmentation:
 
     def summary(self) -> list[ClassStats]:
         """One entry for each class of the vocabulary, in its order."""
-        total = self.labels.size
+        with torch.inference_mode(), device_errors():
+            peaks = self.scores.softmax(dim=0).amax(dim=(1, 2)).cpu().numpy()
+        sums = np.bincount(self.labels.ravel(), weights=self.confidence.ravel(), minlength=256)
         stats = []
         for row, entry in enumerate(self.vocabulary.classes, start=self._first_row):
             pixels = int(self._pixels[entry.id])
-            mean = float(self._confidence_sums[entry.id]) / (255 * pixels) if pixels else 0.0
-            stats.append(ClassStats(entry.id, entry.name, pixels / total, mean, float(self._peaks[row])))
+            mean = float(sums[entry.id]) / (255 * pixels) if pixels else 0.0
+            share = pixels / self.labels.size
+            stats.append(ClassStats(entry.id, entry.name, share, mean, float(peaks[row])))
         return stats
 
     @property
@@ -109,12 +112,3 @@ class Segmentation:
     @cached_property
     def _pixels(self) -> np.ndarray:
         return np.bincount(self.labels.ravel(), minlength=256)
-
-    @cached_property
-    def _confidence_sums(self) -> np.ndarray:
-        return np.bincount(self.labels.ravel(), weights=self.confidence.ravel(), minlength=256)
-
-    @cached_property
-    def _peaks(self) -> np.ndarray:
-        with torch.inference_mode(), device_errors():
-            return self.scores.softmax(dim=0).amax(dim=(1, 2)).cpu().numpy()

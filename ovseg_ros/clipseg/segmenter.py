@@ -95,9 +95,7 @@ class Segmenter:
     def encode(self, vocabulary: Vocabulary, *, in_background: bool = False) -> Classifier:
         """The classifier of a vocabulary. Slow for new words; may run beside `segment` in another thread.
 
-        Args:
-            vocabulary: the words.
-            in_background: images are segmented meanwhile and must hardly wait; it then takes longer.
+        `in_background`: images are segmented meanwhile and must hardly wait; it then takes longer.
         """
         return Classifier.of(vocabulary, self.embed(prompts_of(vocabulary), in_background=in_background))
 

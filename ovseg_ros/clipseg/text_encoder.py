@@ -58,13 +58,17 @@ class TextEncoder:
     """
 
     def __init__(self, model: ClipModel, templates: str = "auto") -> None:
-        if templates == "auto":
-            templates = _default_templates(model)
+        if templates == "auto" and model.context_length < CLIP_CONTEXT:
+            templates = "plain"
+        elif templates == "auto":
+            templates = "full" if model.device.type == "cuda" else "short"
         if templates not in TEMPLATES:
             raise ModelError(f"templates {templates!r} are not known; expected auto, {', '.join(TEMPLATES)}")
         self._model = model
         self._templates = TEMPLATES[templates]
-        self._folder = cache_directory() / "text" / _fingerprint(model, self._templates)
+        texts = "\n".join(template("") for template in self._templates)
+        fingerprint = hashlib.sha256((texts + model.text_fingerprint).encode()).hexdigest()
+        self._folder = cache_directory() / "text" / fingerprint[:32]
         self._memory: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
 
@@ -75,10 +79,7 @@ class TextEncoder:
     def encode(self, phrases: Sequence[str], *, in_background: bool = False) -> Float[np.ndarray, "n e"]:
         """Embeddings of length 1, float32, one row for each phrase.
 
-        Args:
-            phrases: what to encode.
-            in_background: frames are being segmented meanwhile: leave them nearly all of the device
-                (`run_in_background`).
+        `in_background`: frames are segmented meanwhile, and must hardly wait (`run_in_background`).
         """
         with self._lock:
             for phrase in dict.fromkeys(phrases):
@@ -124,15 +125,3 @@ class TextEncoder:
 
     def _file(self, phrase: str) -> Path:
         return self._folder / f"{hashlib.sha256(phrase.encode()).hexdigest()}.npy"
-
-
-def _default_templates(model: ClipModel) -> str:
-    if model.context_length < CLIP_CONTEXT:
-        return "plain"
-    return "full" if model.device.type == "cuda" else "short"
-
-
-def _fingerprint(model: ClipModel, templates: Sequence[Template]) -> str:
-    """A name for the pair of text tower and templates."""
-    texts = "\n".join(template("") for template in templates)
-    return hashlib.sha256((texts + model.text_fingerprint).encode()).hexdigest()[:32]

@@ -5,12 +5,12 @@ All images are uint8 RGB, [H, W, 3]; labels are uint8 class ids, [h, w]. numpy a
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 
-from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
+from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary, VocabularyClass
 
 _STRIP_COLOR = (30, 30, 30)
 _TEXT_COLOR = (235, 235, 235)
@@ -83,26 +83,23 @@ def legend(
     else:
         by_share = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
         entries = [(class_id, _percent(share)) for class_id, share in by_share if share > 0]
-    cell_width, columns = _grid(vocabulary, width, text_height)
+    sizes = _Sizes(vocabulary, text_height)
+    cell_width, columns = sizes.cells(width)
     max_entries = min(max_entries, rows * columns) if rows else max_entries
     shown = entries if len(entries) <= max_entries else entries[: max(max_entries - 1, 0)]
-    palette = vocabulary.palette()
+    palette = vocabulary.palette().tolist()
+    cells = [(palette[class_id], sizes.names[class_id], share) for class_id, share in shown]
+    if len(shown) < len(entries):
+        cells.append((None, f"+{len(entries) - len(shown)} more", ""))
     # The font is made of strokes: small text stays legible when it is drawn larger and reduced.
     scale = max(1, round(30 / text_height))
-    pad, line = _padding(text_height), _line_height(text_height)
-    more = [f"+{len(entries) - len(shown)} more"] if len(shown) < len(entries) else []
-    rows = rows or max(1, math.ceil((len(shown) + len(more)) / columns))
-    strip_height = rows * line + 2 * pad - (line - text_height)
+    rows = rows or max(1, math.ceil(len(cells) / columns))
+    strip_height = rows * sizes.line + 2 * sizes.padding - (sizes.line - text_height)
     strip = np.full((strip_height * scale, width * scale, 3), _STRIP_COLOR, np.uint8)
-    for place, (class_id, share) in enumerate([*shown, *((None, text) for text in more)]):
+    for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
-        corner = (pad + column * cell_width) * scale, (pad + row * line) * scale
-        if class_id is None:
-            color, texts = None, (share, "")
-        else:
-            red, green, blue = palette[class_id].tolist()
-            color, texts = (red, green, blue), (_display_name(vocabulary, class_id), share)
-        _draw_entry(strip, corner, (cell_width - pad) * scale, text_height * scale, color, texts)
+        corner = (sizes.padding + column * cell_width) * scale, (sizes.padding + row * sizes.line) * scale
+        _draw_entry(strip, corner, (cell_width - sizes.padding) * scale, text_height * scale, *cell)
     return cv2.resize(strip, (width, strip_height), interpolation=cv2.INTER_AREA)
 
 
@@ -136,16 +133,15 @@ def with_legend(
     shares = {int(class_id): counts[class_id] / labels.size for class_id in np.flatnonzero(counts)}
     height, width = image.shape[:2]
     text_height = int(np.clip(round(math.sqrt(height * width) / 45), 9, 60))
-    entry_width = _entry_width(vocabulary, text_height) + _padding(text_height)
+    sizes = _Sizes(vocabulary, text_height)
     beside = height > 1.2 * width
+    entry_width = sizes.entry + sizes.padding
     strip_width = entry_width if beside else max(width, entry_width)
     rows = None
     if beside:
-        room = (height - _padding(text_height)) // _line_height(text_height)
-        max_entries = min(max_entries, max(1, room))
+        max_entries = min(max_entries, max(1, (height - sizes.padding) // sizes.line))
     elif fixed_size:
-        columns = _grid(vocabulary, strip_width, text_height)[1]
-        rows = math.ceil(min(len(vocabulary.classes) + 2, max_entries) / columns)
+        rows = math.ceil(min(len(vocabulary.classes) + 2, max_entries) / sizes.cells(strip_width)[1])
     strip = legend(
         vocabulary, shares, width=strip_width, text_height=text_height, max_entries=max_entries, rows=rows
     )
@@ -174,39 +170,32 @@ def _edges(labels: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, kernel)
 
 
-def _padding(text_height: int) -> int:
-    return max(4, round(0.7 * text_height))
+class _Sizes:
+    """What a legend's sizes in pixels follow from: the names of its classes and the height of a capital."""
+
+    def __init__(self, vocabulary: Vocabulary, text_height: int) -> None:
+        self.names = {BACKGROUND_ID: "background", UNLABELLED_ID: "unlabelled"}
+        self.names |= {cls.id: _printable(cls) for cls in vocabulary.classes}
+        self.padding = max(4, round(0.7 * text_height))
+        self.line = round(1.9 * text_height)
+        font = _, stroke = _font(text_height)
+        name = min(max(_width(text, font) for text in self.names.values()) + stroke, 14 * text_height)
+        swatch, share = 2 * text_height, _width(" 100%", font) + stroke
+        self.entry = swatch + name + share + 2 * self.padding
+
+    def cells(self, width: int) -> tuple[int, int]:
+        """Width of a cell and number of columns of a strip."""
+        inner = max(1, width - self.padding)
+        columns = max(1, inner // self.entry)
+        return inner // columns, columns
 
 
-def _line_height(text_height: int) -> int:
-    return round(1.9 * text_height)
-
-
-def _entry_width(vocabulary: Vocabulary, text_height: int) -> int:
-    """Width of the widest entry with its padding; long names are cut at 14 text heights."""
-    names = [_display_name(vocabulary, cls.id) for cls in vocabulary.classes]
-    widest = max(_text_width(name, text_height) for name in [*names, "background", "unlabelled"])
-    swatch, share = 2 * text_height, _text_width(" 100%", text_height)
-    return min(widest, 14 * text_height) + swatch + share + 2 * _padding(text_height)
-
-
-def _grid(vocabulary: Vocabulary, width: int, text_height: int) -> tuple[int, int]:
-    """Cell width in pixels and number of columns of a legend strip."""
-    inner = max(1, width - _padding(text_height))
-    columns = max(1, inner // _entry_width(vocabulary, text_height))
-    return inner // columns, columns
-
-
-def _display_name(vocabulary: Vocabulary, class_id: int) -> str:
+def _printable(cls: VocabularyClass) -> str:
     """A name in the characters that OpenCV's fonts have: accents dropped, other scripts by id."""
-    if class_id == BACKGROUND_ID:
-        return "background"
-    if class_id == UNLABELLED_ID:
-        return "unlabelled"
-    decomposed = unicodedata.normalize("NFKD", vocabulary.by_id(class_id).name)
+    decomposed = unicodedata.normalize("NFKD", cls.name)
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     ascii_name = plain.encode("ascii", "replace").decode()
-    return ascii_name if ascii_name.strip("? ") else f"class {class_id}"
+    return ascii_name if ascii_name.strip("? ") else f"class {cls.id}"
 
 
 def _percent(share: float) -> str:
@@ -219,9 +208,8 @@ def _font(text_height: int) -> tuple[float, int]:
     return cv2.getFontScaleFromHeight(_FONT, text_height, stroke), stroke
 
 
-def _text_width(text: str, text_height: int) -> int:
-    scale, stroke = _font(text_height)
-    return cv2.getTextSize(text, _FONT, scale, stroke)[0][0] + stroke
+def _width(text: str, font: tuple[float, int]) -> int:
+    return cv2.getTextSize(text, _FONT, *font)[0][0] if text else 0
 
 
 def _draw_entry(
@@ -229,31 +217,23 @@ def _draw_entry(
     corner: tuple[int, int],
     width: int,
     text_height: int,
-    color: tuple[int, int, int] | None,
-    texts: tuple[str, str],
+    color: Sequence[int] | None,
+    name: str,
+    share: str,
 ) -> None:
     """Swatch, name and share of one class into a strip, in place, all in the strip's own pixels."""
-    x, y = corner
-    scale, stroke = _font(text_height)
-    left = x
+    x, y = left, _ = corner
+    font = _, stroke = _font(text_height)
     if color is not None:
         side = (x + round(1.5 * text_height), y + round(1.1 * text_height))
-        cv2.rectangle(strip, (x, y), side, color, cv2.FILLED)
-        cv2.rectangle(strip, (x, y), side, _FRAME_COLOR, stroke)
+        cv2.rectangle(strip, corner, side, color, cv2.FILLED)
+        cv2.rectangle(strip, corner, side, _FRAME_COLOR, stroke)
         left = x + 2 * text_height
-    name, share = texts
-    share_width = cv2.getTextSize(share, _FONT, scale, stroke)[0][0] if share else 0
-    name = _shorten(name, x + width - left - share_width - text_height // 2, scale, stroke)
-    line = (left, y + text_height)
-    cv2.putText(strip, name, line, _FONT, scale, _TEXT_COLOR, stroke, cv2.LINE_AA)
-    right = (x + width - share_width, y + text_height)
-    cv2.putText(strip, share, right, _FONT, scale, _TEXT_COLOR, stroke, cv2.LINE_AA)
-
-
-def _shorten(text: str, width: int, scale: float, stroke: int) -> str:
-    """The text, cut and ended with dots where it is wider than `width`."""
-    if cv2.getTextSize(text, _FONT, scale, stroke)[0][0] <= width:
-        return text
-    while text and cv2.getTextSize(f"{text}...", _FONT, scale, stroke)[0][0] > width:
-        text = text[:-1]
-    return f"{text}..."
+    right = x + width - _width(share, font)
+    room = right - left - text_height // 2
+    if _width(name, font) > room:
+        while name and _width(f"{name}...", font) > room:
+            name = name[:-1]
+        name += "..."
+    for text, start in ((name, left), (share, right)):
+        cv2.putText(strip, text, (start, y + text_height), _FONT, font[0], _TEXT_COLOR, stroke, cv2.LINE_AA)

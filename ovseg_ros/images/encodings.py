@@ -25,6 +25,7 @@ class Packed:
     """Pixels row by row, `channels` values of `dtype` each.
 
     `to_rgb` gets [H, W] for one channel, else [H, W, C], in the machine's own byte order; rows may be padded.
+    It gives uint8, or uint16 over the full range.
     """
 
     to_rgb: Callable[[Array], Array]
@@ -62,7 +63,9 @@ class Packed:
         # Strides are in bytes, so a step that is no multiple of the pixel, or of the value, is read exactly.
         pixels = np.ndarray(shape, stored, buffer=data, strides=strides)
         # OpenCV takes neither foreign byte order nor values at odd addresses.
-        return self.to_rgb(np.require(pixels, dtype=self.dtype, requirements="A"))
+        rgb = self.to_rgb(np.require(pixels, dtype=self.dtype, requirements="A"))
+        # 16 bits over their full range, rounded; colours of a mosaic are interpolated before the low bits go.
+        return cv2.convertScaleAbs(rgb, alpha=255 / 65535) if rgb.dtype == np.uint16 else rgb
 
 
 @dataclass(frozen=True)
@@ -103,26 +106,8 @@ Encoding = Packed | SemiPlanar
 """How the pixels of one encoding lie in a message, and how they become RGB."""
 
 
-def _unchanged(pixels: Array) -> Array:
-    return pixels
-
-
-def _eight_bit(pixels: Array) -> Array:
-    """uint16 to uint8 over the full range, rounded: 65535 becomes 255."""
-    return cv2.convertScaleAbs(pixels, alpha=255 / 65535)
-
-
 def _cvt(code: int) -> Callable[[Array], Array]:
     return lambda pixels: cv2.cvtColor(pixels, code)
-
-
-def _eight_bit_then(convert: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    return lambda pixels: convert(_eight_bit(pixels))
-
-
-def _bayer16(code: int) -> Callable[[Array], Array]:
-    # Colours are interpolated before the low bits go.
-    return lambda pixels: _eight_bit(cv2.cvtColor(pixels, code))
 
 
 def _two_planes(code: int) -> Callable[[Array, Array], Array]:
@@ -139,6 +124,7 @@ def _yuv444(luma: Array, chroma: Array) -> Array:
     return cv2.transform(cv2.merge([np.maximum(luma, 16), chroma]), _BT601_AFFINE)
 
 
+_RGB: Callable[[Array], Array] = lambda pixels: pixels  # noqa: E731
 _GREY, _BGR = _cvt(cv2.COLOR_GRAY2RGB), _cvt(cv2.COLOR_BGR2RGB)
 _RGBA, _BGRA = _cvt(cv2.COLOR_RGBA2RGB), _cvt(cv2.COLOR_BGRA2RGB)
 _UYVY = Packed(_cvt(cv2.COLOR_YUV2RGB_UYVY), 2, width_multiple=2)
@@ -156,7 +142,7 @@ _BAYER_MIN_SIDE = 3
 
 ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
     {
-        "rgb8": Packed(_unchanged, 3),
+        "rgb8": Packed(_RGB, 3),
         "bgr8": Packed(_BGR, 3),
         "rgba8": Packed(_RGBA, 4),
         "bgra8": Packed(_BGRA, 4),
@@ -165,15 +151,15 @@ ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
         "8UC1": Packed(_GREY, 1),
         "8UC3": Packed(_BGR, 3),
         "8UC4": Packed(_BGRA, 4),
-        "rgb16": Packed(_eight_bit, 3, np.uint16),
-        "bgr16": Packed(_eight_bit_then(_BGR), 3, np.uint16),
-        "rgba16": Packed(_eight_bit_then(_RGBA), 4, np.uint16),
-        "bgra16": Packed(_eight_bit_then(_BGRA), 4, np.uint16),
-        "mono16": Packed(_eight_bit_then(_GREY), 1, np.uint16),
-        **{f"bayer_{p}8": Packed(_cvt(c), 1, min_side=_BAYER_MIN_SIDE) for p, c in _BAYER_CODES.items()},
+        "rgb16": Packed(_RGB, 3, np.uint16),
+        "bgr16": Packed(_BGR, 3, np.uint16),
+        "rgba16": Packed(_RGBA, 4, np.uint16),
+        "bgra16": Packed(_BGRA, 4, np.uint16),
+        "mono16": Packed(_GREY, 1, np.uint16),
         **{
-            f"bayer_{p}16": Packed(_bayer16(c), 1, np.uint16, min_side=_BAYER_MIN_SIDE)
-            for p, c in _BAYER_CODES.items()
+            f"bayer_{pattern}{8 * dtype().itemsize}": Packed(_cvt(code), 1, dtype, min_side=_BAYER_MIN_SIDE)
+            for dtype in (np.uint8, np.uint16)
+            for pattern, code in _BAYER_CODES.items()
         },
         "uyvy": _UYVY,
         "yuv422": _UYVY,

@@ -14,6 +14,7 @@ from ovseg_ros.clipseg.backends import device_errors
 from ovseg_ros.clipseg.labelling import labels_and_confidence
 from ovseg_ros.clipseg.last_block import features_after, rewrites_all_blocks, run_blocks
 from ovseg_ros.clipseg.peak_memory import start_peak
+from ovseg_ros.clipseg.runtime import device_clock
 from ovseg_ros.runs.comparison import most
 
 
@@ -95,13 +96,13 @@ class SharedRunner(Runner):
         with torch.inference_mode(), device_errors():
             shared_peak, start = start_peak(self._model.device), time.perf_counter()
             pixels = self._segmenter.prepare([image], plan.size)
-            prepared = self._clock()
+            prepared = device_clock(self._model.device)
             blocks = run_blocks(backbone, pixels, self._methods)
-            computed = self._clock()
+            computed = device_clock(self._model.device)
             shared_mb = shared_peak()
             found = []
             for method in (self._methods[place] for place in order):
-                peak, begin = start_peak(self._model.device), self._clock()
+                peak, begin = start_peak(self._model.device), device_clock(self._model.device)
                 features = features_after(backbone, blocks, method)
                 scores = self._classifier.scores(features, self._segmenter.logit_scale).transpose(1, 2)
                 labels, _ = labels_and_confidence(
@@ -112,11 +113,6 @@ class SharedRunner(Runner):
                 )
                 array = labels[0].cpu().numpy()
                 shared = (prepared if rewrites_all_blocks(method) else computed) - start
-                ms = 1e3 * (shared + self._clock() - begin)
+                ms = 1e3 * (shared + device_clock(self._model.device) - begin)
                 found.append(RunnerResult(array, ms, most(shared_mb, peak())))
         return found
-
-    def _clock(self) -> float:
-        if self._model.device.type == "cuda":
-            torch.cuda.synchronize(self._model.device)
-        return time.perf_counter()

@@ -173,15 +173,10 @@ def check_ids(entries: Sequence[tuple[str, ...]], ids: Sequence[int | None]) -> 
         if isinstance(number, bool) or not isinstance(number, Integral):
             raise VocabularyError(f"the id of {what} is {quote(number)}, expected a whole number 1..254")
         number = int(number)
-        if number in (BACKGROUND_ID, UNLABELLED_ID):
-            meaning = "background" if number == BACKGROUND_ID else "unlabelled pixels"
-            raise VocabularyError(
-                f"the id {number} of {what} is kept for {meaning}, expected 1..254: choose another"
-            )
         if not 1 <= number <= MAX_CLASSES:
-            raise VocabularyError(
-                f"the id {number} of {what} is out of range, expected 1..254: choose another"
-            )
+            meanings = {BACKGROUND_ID: "kept for background", UNLABELLED_ID: "kept for unlabelled pixels"}
+            problem = meanings.get(number, "out of range")
+            raise VocabularyError(f"the id {number} of {what} is {problem}, expected 1..254: choose another")
         if owner.setdefault(number, what) is not what:
             raise VocabularyError(
                 f"the id {number} is given to {owner[number]} and to {what}, expected every id once: "

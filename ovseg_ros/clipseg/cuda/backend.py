@@ -66,12 +66,8 @@ class PromptBuffer:
 class CapturedPass:
     """From uint8 images on the device to features and scores of every patch, as one CUDA graph.
 
-    Args:
-        forward: images ``b H W 3`` uint8 on the device to features ``b n e``; without transfers to the host.
-        example: images of the size to capture.
-        classifier: words to start with.
-        scale: factor on the cosines.
-        pool: memory that graphs share which never run at the same time.
+    `forward` makes features ``b n e`` of images ``b H W 3`` without transfers to the host; `example` are
+    images of the size to capture; graphs that never run at the same time share the memory `pool`.
     """
 
     def __init__(
@@ -83,30 +79,26 @@ class CapturedPass:
         pool: "torch.cuda._POOL_HANDLE",
     ) -> None:
         self._images = example.clone()
-        self._prompts = PromptBuffer.room_for(classifier)
-        self._prompts.take(classifier)
+        self.prompts = PromptBuffer.room_for(classifier)
+        self.prompts.take(classifier)
         stream = torch.cuda.Stream(example.device)
         stream.wait_stream(torch.cuda.current_stream(example.device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._prompts.scores(forward(self._images), scale)
+                self.prompts.scores(forward(self._images), scale)
         torch.cuda.current_stream(example.device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
         # Another thread may be encoding text meanwhile: only this thread's work is captured, and must fit.
         with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
             self._features = forward(self._images)
-            self._scores = self._prompts.scores(self._features, scale)
-
-    def fits(self, classifier: Classifier) -> bool:
-        """Whether the prompts have room in this graph."""
-        return self._prompts.fits(classifier)
+            self._scores = self.prompts.scores(self._features, scale)
 
     def run(
         self, images: UInt8[Tensor, "b H W 3"], classifier: Classifier
     ) -> tuple[Float[Tensor, "b n e"], Float[Tensor, "b n k"]]:
         """Features, and scores of the classifier's rows, in memory of their own."""
         self._images.copy_(images)
-        self._prompts.take(classifier)
+        self.prompts.take(classifier)
         self._graph.replay()
         return self._features.clone(), self._scores[..., : len(classifier.ids)].clone()
 
@@ -178,7 +170,7 @@ class CudaBackend:
 
     def _compute(self, batch: Batch, images: Tensor) -> BatchOutput:
         key = (tuple(images.shape), batch.grid)
-        if key not in self._captured or not self._captured[key].fits(batch.classifier):
+        if key not in self._captured or not self._captured[key].prompts.fits(batch.classifier):
             make_room(self._captured)
             self._captured[key] = CapturedPass(
                 batch.forward, images, batch.classifier, batch.scale, self._pool
