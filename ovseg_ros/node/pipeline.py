@@ -21,12 +21,11 @@ from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.camera import CameraInput
 from ovseg_ros.node.depth import stamp_of
 from ovseg_ros.node.frames import ArrivedFrame, DecodedFrame, FrameSetup, LabelledFrame, VocabularySnapshot
-from ovseg_ros.node.lifecycle import NodeState
+from ovseg_ros.node.lifecycle import NodeState, Throttle
 from ovseg_ros.node.locate import LocateError, LocateQuery, LocateResult, locate_in
 from ovseg_ros.node.outputs import VocabularyOutputs, vocabulary_snapshot
 from ovseg_ros.node.settings import InputConfig, Settings
 from ovseg_ros.node.statistics import STAMP_WARNINGS
-from ovseg_ros.node.throttle import Throttle
 from ovseg_ros.node.worker import Cancelled, FrameSlot, FrameWorker, SerialQueue
 from ovseg_ros.vocabulary import Vocabulary
 
