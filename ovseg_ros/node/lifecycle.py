@@ -16,6 +16,7 @@ from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.vocabulary_state import VocabularyState
 
 if TYPE_CHECKING:
+    from ovseg_ros.node.frames import VocabularySnapshot
     from ovseg_ros.node.pipeline import Pipeline
     from ovseg_ros.node.segmenter_node import SegmenterNode
 
@@ -34,7 +35,7 @@ class NodeState:
 
     Attributes:
         settings: the parameters as they are now.
-        vocabulary: what was asked for and what is in force.
+        vocabulary: what was asked for.
         phase: how far the node has come.
         pipeline: there from *configure* on.
         failure: why the last transition failed; empty where it did not.
@@ -45,6 +46,11 @@ class NodeState:
     phase: NodePhase = NodePhase.UNCONFIGURED
     pipeline: "Pipeline | None" = None
     failure: str = ""
+
+    @property
+    def in_force(self) -> "VocabularySnapshot | None":
+        """The vocabulary in force; None before *configure*, which the newest one waits for."""
+        return None if self.pipeline is None else self.pipeline.setup.vocabulary
 
 
 Transition = Callable[["SegmenterNode", LifecycleState], TransitionCallbackReturn]

@@ -234,7 +234,6 @@ class Pipeline:
         stopped = self._worker.stop(STOP_TIMEOUT)
         with self._lock:
             self._destroyed = True
-            self._vocabulary_state.release()
         for camera in self.cameras:
             camera.outputs.destroy()
         self._vocabulary_outputs.destroy()
@@ -243,16 +242,15 @@ class Pipeline:
 
     def _prepare(self, method: MethodConfig, templates: str, vocabulary: Vocabulary) -> VocabularySnapshot:
         segmenter = self.engine.prepare(method, templates, vocabulary)
-        snapshot = self._announceable(vocabulary)
+        snapshot = self.setup.vocabulary
+        if snapshot.vocabulary is not vocabulary:
+            snapshot = self._announceable(vocabulary)
         with self._lock:
             self._offer(replace(self.setup, vocabulary=snapshot, segmenter=segmenter))
         return snapshot
 
     def _announceable(self, vocabulary: Vocabulary) -> VocabularySnapshot:
-        """The messages of a vocabulary that comes into force now, and its topics; those in force stay."""
-        in_force = self._vocabulary_state.in_force
-        if in_force is not None and in_force.vocabulary is vocabulary:
-            return in_force
+        """The messages of a vocabulary that comes into force now, and its topics."""
         for camera in self.cameras:
             camera.outputs.add_classes(vocabulary)
         names = [camera.name for camera in self.cameras]
@@ -261,14 +259,13 @@ class Pipeline:
     def _offer(self, setup: FrameSetup) -> None:
         if not self._destroyed:
             self.setup = setup
-            self._vocabulary_state.enforce(setup.vocabulary)
             self._worker.offer(setup)
 
     def _changed(
         self, vocabulary: Vocabulary, future: Future, outcome: VocabularySnapshot | Exception
     ) -> None:
         if isinstance(outcome, Exception):
-            self._vocabulary_state.withdraw(vocabulary)
+            self._vocabulary_state.withdraw(vocabulary, self.setup.vocabulary.vocabulary)
             if not isinstance(outcome, Cancelled):
                 self.failure = f"a change could not be prepared, all stays as before: {outcome}"
                 if self._node.context.ok():

@@ -114,10 +114,9 @@ class Services:
 
     def _current(self) -> msg.Vocabulary:
         """The vocabulary in force, or the one that waits for *configure*."""
-        words = self._state.vocabulary
-        snapshot = words.in_force or vocabulary_snapshot(
-            self._node, words.newest, self._state.settings.camera_names
-        )
+        state = self._state
+        waiting = state.vocabulary.newest
+        snapshot = state.in_force or vocabulary_snapshot(self._node, waiting, state.settings.camera_names)
         return snapshot.message
 
     def _refusal(self, service: str, error: Exception) -> str:
