@@ -152,7 +152,6 @@ class Diagnostics:
         self._timer = node.create_timer(PERIOD, self.publish, clock=steady)
 
     def publish(self) -> None:
-        """Publish the reports as they are now."""
         name = self._node.get_fully_qualified_name()
         message = DiagnosticArray(status=[build_status(name, report) for report in self._reports()])
         message.header.stamp = self._node.get_clock().now().to_msg()

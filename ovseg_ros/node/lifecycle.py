@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 
 class NodePhase(IntEnum):
-    """How far the node has come in its life cycle."""
-
     UNCONFIGURED = 0
     INACTIVE = 1
     ACTIVE = 2

@@ -28,10 +28,7 @@ class Parameters:
 
     A change is checked as a whole, which takes no longer than a service may keep the executor thread, and is
     refused with a reason or handed to the pipeline, where there is one. There it comes into force between two
-    frames.
-
-    Raises:
-        ConfigError: a value given at start is of the wrong type or outside its range.
+    frames. Raises ConfigError over a value given at start.
     """
 
     def __init__(self, node: Node, state: NodeState) -> None:

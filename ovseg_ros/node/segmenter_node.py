@@ -26,8 +26,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 class SegmenterNode(LifecycleNode):
     """Colour images in, labels out. All but the work on frames and on text runs on the executor thread.
 
-    Raises:
-        ConfigError: a parameter given at start has a value that it cannot have.
+    Raises ConfigError where a parameter given at start has a value that it cannot have.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -79,7 +78,6 @@ class SegmenterNode(LifecycleNode):
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the inputs."""
         if self.state.pipeline is None:
             return FAILURE
         self._log_inputs()
@@ -99,13 +97,11 @@ class SegmenterNode(LifecycleNode):
 
     @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the model and the publishers."""
         self._release()
         return SUCCESS
 
     @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup, for good."""
         self._autostart_timer.cancel()
         self._release()
         return SUCCESS

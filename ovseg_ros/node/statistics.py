@@ -104,7 +104,6 @@ class CameraStatistics:
         self._restart()
 
     def arrived(self) -> None:
-        """A frame came in."""
         with self._lock:
             self._last["input"] = self._clock()
             self._inputs.append(self._last["input"])
@@ -133,7 +132,6 @@ class CameraStatistics:
             self._last["rejection"] = self._clock()
 
     def failed(self, message: str) -> None:
-        """The work on a frame ended in an exception."""
         with self._lock:
             self._counts.errors += 1
             self._counts.failing = True

@@ -40,15 +40,14 @@ class VocabularyState:
         `costs`: empty, or one a class, -1 for none. Nothing changes where it raises VocabularyError.
         """
         by_name = _costs_by_name(classes, costs)
-        keep = self._threshold(threshold)
-        return self._keep(self._builder.build(classes, ids, background, keep, None, by_name, default_cost))
+        # A 32-bit number is given back the digits that its sender wrote: 0.3, not 0.30000001192092896.
+        threshold = self.newest.threshold if threshold < 0 else round(threshold, 6)
+        return self._keep(
+            self._builder.build(classes, ids, background, threshold, None, by_name, default_cost)
+        )
 
     def build_from(self, config: VocabularyConfig) -> Vocabulary:
-        """The vocabulary that the parameters describe.
-
-        Raises:
-            VocabularyError: an entry is wrong, or there is no such file; nothing has changed.
-        """
+        """The vocabulary that the parameters describe. Raises as `build`, and where there is no such file."""
         self._described = self._keep(self._from_config(config, self._builder))
         return self._described
 
@@ -78,15 +77,8 @@ class VocabularyState:
             self.newest = vocabulary
         return vocabulary
 
-    def _threshold(self, asked: float) -> float:
-        """`asked`, or where it is negative that of the newest vocabulary that was not withdrawn.
-
-        A 32-bit number is given back the digits that its sender wrote: 0.3, not 0.30000001192092896.
-        """
-        return self.newest.threshold if asked < 0 else round(asked, 6)
-
     def _from_config(self, config: VocabularyConfig, builder: VocabularyBuilder) -> Vocabulary:
-        return build_vocabulary(config, builder, threshold=self._threshold(-1))
+        return build_vocabulary(config, builder, threshold=self.newest.threshold)
 
 
 def as_parameters(vocabulary: Vocabulary) -> dict[str, Value]:
