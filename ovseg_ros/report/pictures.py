@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import colorize
-from ovseg_ros.report.charts import hex_color
 from ovseg_ros.report.figures import percent
 from ovseg_ros.runs.results import FrameResult
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
@@ -79,8 +78,8 @@ def _frame_figures(figures: FrameResult) -> str:
     return ", ".join(parts)
 
 
-def _legend(picture: Picture) -> list[dict[str, str]]:
-    """Chips of the classes that the frame shows, in truth or prediction."""
+def _legend(picture: Picture) -> list[tuple[str, np.ndarray]]:
+    """Words and RGB colour of the classes that the frame shows, in truth or prediction."""
     vocabulary = picture.vocabulary
     seen = set(np.unique(picture.labels).tolist())
     if picture.truth is not None:
@@ -89,11 +88,7 @@ def _legend(picture: Picture) -> list[dict[str, str]]:
     names = {entry.id: "; ".join(entry.prompts) for entry in vocabulary.classes}
     names |= {BACKGROUND_ID: "background", UNLABELLED_ID: unlabelled}
     palette = vocabulary.palette()
-    return [
-        {"words": words, "color": hex_color(palette[number])}
-        for number, words in names.items()
-        if number in seen
-    ]
+    return [(words, palette[number]) for number, words in names.items() if number in seen]
 
 
 def write_strip(folder: Path, picture: Picture) -> tuple[str, str]:
