@@ -22,7 +22,7 @@ from ovseg_ros.recordings.messages import (
     header_stamp,
     message_types,
 )
-from ovseg_ros.recordings.storage import open_files, salvage
+from ovseg_ros.recordings.storage import open_files
 from ovseg_ros.recordings.storage_file import ZSTD_MAGIC, BagError, RawMessage, StorageFile, decompress
 
 TRUTH_TOPIC = "/ground_truth/labels"
@@ -86,7 +86,7 @@ class Bag:
 
     @property
     def files(self) -> list[Path]:
-        """The storage files; the folder, where its files are compressed as a whole."""
+        """The storage files."""
         return [file.path for file in self._files]
 
     @property
@@ -179,7 +179,7 @@ class Bag:
         """The messages of these topics from a time of recording on, in order; none for topics the bag lacks.
         Messages that are damaged are left out and reported in `warnings`."""
         for file in self._files:
-            for raw in self._readable(file, topics, start_ns):
+            for raw in file.messages(topics, start_ns):
                 try:
                     yield self._message(raw)
                 except BagError as error:
@@ -216,30 +216,6 @@ class Bag:
     def _warn(self, text: str) -> None:
         if text not in self._damage:
             self._damage.append(text)
-
-    def _readable(self, file: StorageFile, topics: Sequence[str], start_ns: int) -> Iterator[RawMessage]:
-        """A file's messages; where it turns out to be damaged, what is left behind that place."""
-        try:
-            for raw in file.messages(topics, start_ns):
-                start_ns = raw.log_ns + 1
-                yield raw
-            return
-        # rosbags lets through whatever its parsing meets in a damaged file.
-        except Exception as error:
-            reason = " ".join(str(error).split())
-        self._warn(f"{file.path.name} is damaged ({reason}); what is left was read")
-        if file.path.is_dir():
-            return
-        try:
-            rest = salvage(file.path)
-        except BagError:
-            return
-        try:
-            yield from rest.messages(topics, start_ns)
-        finally:
-            for loss in rest.losses:
-                self._warn(f"{file.path.name} {loss}")
-            rest.close()
 
     def _message(self, raw: RawMessage) -> Message:
         """Decompressed, in CDR and with its stamp. Raises BagError on damaged data or an unknown type."""

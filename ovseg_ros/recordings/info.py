@@ -178,13 +178,12 @@ def inspect_bag(
                 label_topic.count,
                 None if quick else len(stamps & set(images[label_topic.name].stamps)),
             )
-        files = [file for place in bag.files for file in (place.iterdir() if place.is_dir() else [place])]
         return BagInfo(
             path=bag.path,
             storage=bag.storage,
             compression=bag.compression,
             files=bag.files,
-            file_bytes=sum(file.stat().st_size for file in files),
+            file_bytes=sum(file.stat().st_size for file in bag.files),
             start_ns=bag.start_ns,
             seconds=(bag.end_ns - bag.start_ns) / 1e9,
             topics=bag.topics,

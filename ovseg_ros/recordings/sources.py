@@ -13,6 +13,7 @@ from ovseg_ros.recordings.frame import Source, SourceError, select
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.storage import SUFFIXES as BAG_SUFFIXES
+from ovseg_ros.recordings.storage import is_storage_file
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mov", ".mkv", ".m4v")
@@ -53,7 +54,7 @@ def open_source(
         pictures = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
         if files := [p for p in pictures if not p.name.startswith(".")]:
             return images_source(path, natsorted(files, key=lambda p: p.name, alg=ns.IGNORECASE), labels)
-        if any(path.glob("*/metadata.yaml")) or any(path.glob("*.zstd")):
+        if any(path.glob("*/metadata.yaml")):
             return bag  # which says what is wrong with it
     return dataset_source(open_dataset(path, recording.layout, recording.split), labels)
 
@@ -102,8 +103,8 @@ def find_sources(
 
 def _is_bag(path: Path) -> bool:
     if path.is_dir():
-        return any(p.name == "metadata.yaml" or p.name.endswith(BAG_SUFFIXES) for p in path.iterdir())
-    return path.name.lower().endswith((*BAG_SUFFIXES, ".bag.active"))
+        return any(p.name == "metadata.yaml" or is_storage_file(p) for p in path.iterdir())
+    return is_storage_file(path)
 
 
 def _unknown(path: Path) -> SourceError:
