@@ -12,9 +12,10 @@ import numpy as np
 
 from ovseg_ros.images.codec import read_header
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset
+from ovseg_ros.recordings.datasets.dataset import Dataset
 from ovseg_ros.recordings.frame import (
     DEFAULT_RATE,
+    IMAGE_FORMATS,
     Frame,
     Message,
     SourceError,
@@ -120,20 +121,20 @@ def dataset_source(dataset: Dataset, labels: LabelFolder | None = None) -> FileS
     pictures = [
         _Picture(
             item.name,
-            partial(dataset.read_image, item),
-            partial(dataset.encoded, item),
-            None if item.labels is None else partial(dataset.read_label_file, item.labels),
+            partial(read_image, item.image),
+            partial(file_content, item.image),
+            None if item.labels is None else partial(dataset.read_labels, item),
         )
         for item in dataset.items
     ]
-    return FileSource(dataset.folder, "dataset", pictures, labels, truth_names=dataset.label_names)
+    return FileSource(dataset.folder, "dataset", pictures, labels, truth_names=dataset.legend.names)
 
 
 def images_source(
     path: Path, files: Sequence[Path], labels: LabelFolder | None = None, name: str = ""
 ) -> FileSource:
     """Image files in their order; `path` is their folder, or the one file."""
-    pictures = [_Picture(f.stem, partial(read_image, f), partial(_file_content, f)) for f in files]
+    pictures = [_Picture(f.stem, partial(read_image, f), partial(file_content, f)) for f in files]
     return FileSource(path, "images", pictures, labels, name)
 
 
@@ -205,7 +206,7 @@ def read_image(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _file_content(path: Path) -> _Encoded:
+def file_content(path: Path) -> _Encoded:
     """The file's own bytes where a CompressedImage can hold them, else the image as PNG.
 
     The node's decoder does not turn an image as its EXIF says (camera_info would not fit); such a file is

@@ -14,6 +14,9 @@ from ovseg_ros.recordings.config import SelectionConfig
 
 SourceKind = Literal["bag", "dataset", "images", "video"]
 
+IMAGE_FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+"""The suffixes of image files that a CompressedImage can hold, and their format in it."""
+
 DEFAULT_RATE = 10.0
 """Frames a second of image files, and of a bag that does not say."""
 

@@ -28,7 +28,7 @@ def open_source(
     layouts of `ovseg bag make` (or where `recording` names layout or split), else its images.
 
     Raises SourceError where the path does not exist or is none of these; DatasetError on a data set that
-    lacks something; LabelFileError, LabelMapError on the files that `truth` names.
+    lacks something; LabelFileError, LabelMapError on the files that `truth` names and on lists of classes.
     """
     if not path.exists():
         raise SourceError(f"{path} does not exist; expected a bag, a data set folder, images or a video")
@@ -128,7 +128,7 @@ def _expand(given: Path, output: Path, recording: RecordingConfig) -> list[tuple
     if named or recognise(given):
         dataset = open_dataset(given, recording.layout, recording.split)
         # A data set further down may not be all that the folder holds.
-        if dataset.classes and (named or dataset.folder == given):
+        if dataset.legend.names and (named or dataset.folder == given):
             return [(item.image, item.image.relative_to(given).with_suffix("")) for item in dataset.items]
     files = [
         (path, path.relative_to(given))
