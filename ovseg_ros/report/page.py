@@ -1,6 +1,6 @@
 """Reports of a run, with everything but the video, and of runs side by side, as HTML and as Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,7 @@ from markupsafe import Markup
 
 from ovseg_ros.report import charts
 from ovseg_ros.report import text as report_text
-from ovseg_ros.report.figures import percent
-from ovseg_ros.report.pictures import Picture, data_uri, frame_section, size_within, write_strip
+from ovseg_ros.report.pictures import Picture, data_uri, size_within, write_strip
 from ovseg_ros.report.side_by_side import NamedRun, RunComparison
 from ovseg_ros.report.templates import from_template
 from ovseg_ros.runs.result_files import to_json
@@ -42,19 +41,16 @@ def write_run(
 
 def render(result: RunResult, pictures: Sequence[Picture] = (), video: Video | None = None) -> str:
     """The page of a run as text; a section without data does not appear."""
-    confusion = report_text.confusion(result)
-    shares = confusion.truth_shares() if confusion else {}
+    ious = result.metrics.per_class_iou.items()
     return from_template(
         "report.html.jinja",
         result=result,
         title=report_text.title(result),
         video=video,
         poster=_poster(video),
-        iou_rows=_iou_rows(result, shares),
-        shares=shares,
-        confusion=confusion,
+        ious=sorted(ious, key=lambda pair: -1.0 if pair[1] is None else pair[1], reverse=True),
         charts_over_time=_charts(result),
-        frames=[frame_section(picture) for picture in pictures],
+        pictures=pictures,
     )
 
 
@@ -86,29 +82,6 @@ def _poster(video: Video | None) -> str:
         return ""
     size = size_within(video.poster, _POSTER_WIDTH)
     return data_uri(cv2.resize(video.poster, size, interpolation=cv2.INTER_AREA), "jpeg")
-
-
-def _iou_rows(result: RunResult, shares: Mapping[str, float]) -> list[dict[str, object]]:
-    """A row for each class, the best first, with a bar for each vocabulary that has the class."""
-    ious, boundary = result.metrics.per_class_iou, result.metrics.per_class_boundary_f
-    by_vocabulary = [(0, ious)]
-    if len(result.phases) > 1:
-        by_vocabulary = [(phase.revision, phase.metrics.per_class_iou) for phase in result.phases]
-    return [
-        {
-            "name": name,
-            "share": percent(shares[name]) if name in shares else "",
-            "boundary": percent(boundary[name]) if boundary.get(name) is not None else "",
-            "bars": [
-                {"iou": found[name], "color": charts.phase_number(revision)}
-                for revision, found in by_vocabulary
-                if name in found
-            ],
-        }
-        for name, _ in sorted(
-            ious.items(), key=lambda pair: -1.0 if pair[1] is None else pair[1], reverse=True
-        )
-    ]
 
 
 def _charts(result: RunResult) -> list[tuple[Markup, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from ovseg_ros.report import charts
+from ovseg_ros.report import charts, pictures
 from ovseg_ros.report import text as report_text
 from ovseg_ros.report.figures import percent
 from ovseg_ros.vocabulary import BACKGROUND_COLOR
@@ -14,6 +14,7 @@ from ovseg_ros.vocabulary.phrases import color_of
 
 _GLOBALS = {
     "charts": charts,
+    "drawn": pictures,
     "text": report_text,
     "percent": percent,
     "color_of": color_of,
