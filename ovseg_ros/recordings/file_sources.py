@@ -18,10 +18,10 @@ from ovseg_ros.recordings.frame import (
     IMAGE_FORMATS,
     Frame,
     Message,
+    Source,
     SourceError,
     SourceKind,
     TopicInfo,
-    expected_count,
     select,
 )
 from ovseg_ros.recordings.label_files import LabelFolder
@@ -50,14 +50,12 @@ class _Picture:
     truth: Callable[[], np.ndarray] | None = None
 
 
-class FileSource:
+class FileSource(Source):
     """Images from files, with the topic and the stamps that they would have in a bag.
 
     `labels` is a folder with ground truth whose files end in these stamps; it takes precedence over the
     pictures' own truth, which `truth_names` names.
     """
-
-    topic: TopicInfo
 
     def __init__(
         self,
@@ -68,28 +66,21 @@ class FileSource:
         name: str = "",
         truth_names: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
-        self.path = path
+        super().__init__(path, name)
         self.kind = kind
-        self.name = name or path.resolve().name
         self.truth_names = truth_names if labels is None else labels.names
         self.truth_missing = (
             f"{path} has no ground truth; expected a data set with labels/ and classes.txt or in another "
             "layout of `ovseg bag make`, or --labels-folder"
         )
-        self.warnings: list[str] = []
         self._pictures = pictures
         self._labels = labels
         self._set_topic(len(pictures), DEFAULT_RATE)
 
-    def __enter__(self) -> "FileSource":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Nothing stays open."""
-
-    def expected(self, selection: SelectionConfig) -> int:
-        """How many frames `frames` gives; videos do not always say how many they hold."""
-        return expected_count(selection, self.topic.count, self.topic.count / self._rate)
+    @property
+    def seconds(self) -> float:
+        """How long it is at its rate."""
+        return self.topic.count / self._rate
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in their order."""
