@@ -3,9 +3,8 @@
 The scores are upsampled bilinearly and reduced at once, so that an array of K x H x W never exists. This is
 the only place where scores become labels. There are three implementations with the same result:
 
-- on the CPU compiled code (``src/labelling.cpp``), made by the package's build. It keeps the scores of one
-  output row in the cache and leaves out the classes that cannot matter between two columns of the grid, so
-  that its time hardly depends on the number of classes;
+- on the CPU compiled code (``src/labelling.cpp``), made by the package's build. It leaves out the classes
+  that cannot matter between four points of the grid; each other one costs a product a pixel;
 - on CUDA one kernel, where Triton is (`cuda.labelling`);
 - elsewhere tiles of torch's own operations.
 """

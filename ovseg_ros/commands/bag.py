@@ -104,8 +104,8 @@ def _report(found: "BagInfo") -> None:
     console.say(f"{found.path}: {found.storage}{compression}, {files}")
     if found.start_ns:
         start = datetime.fromtimestamp(found.start_ns / 1e9, tz=timezone.utc)
-        messages = sum(topic.count for topic in found.topics)
-        console.say(f"{found.seconds:.3f} s from {start:%Y-%m-%d %H:%M:%S} UTC, {messages} messages")
+        times = f"{found.duration_s:.3f} s from {start:%Y-%m-%d %H:%M:%S} UTC"
+        console.say(f"{times}, {found.messages} messages")
     numbers = (Column(name, justify="right") for name in ("messages", "rate"))
     table = Table(*(Column(name, overflow="fold") for name in ("topic", "type")), *numbers)
     for topic in found.topics:
@@ -119,7 +119,7 @@ def _report(found: "BagInfo") -> None:
     if found.truth is None:
         console.say("no ground truth: there is no /ground_truth/labels; --labels-topic names another topic")
         return
-    count = found.truth.matched
+    count = found.truth.matched_images
     matched = "" if count is None else f", {count} images with labels of their stamp"
     names = ", ".join(f"{number} {name}" for number, name in found.truth.classes.items())
     console.say(f"ground truth: {found.truth.topic}, {found.truth.labels} label images{matched}")

@@ -36,7 +36,7 @@ def report(
         text = render(runs[0].result) if len(runs) == 1 else render_comparison(runs, comparison)
         output.write_text(text, encoding="utf-8")
     if markdown is not None:
-        from ovseg_ros.report.markdown import comparison_as_markdown, run_as_markdown
+        from ovseg_ros.report.page import comparison_as_markdown, run_as_markdown
 
         text = run_as_markdown(runs[0].result) if len(runs) == 1 else comparison_as_markdown(comparison)
         markdown.write_text(text, encoding="utf-8")

@@ -25,12 +25,24 @@ of the vocabulary that claims nothing of the truth; background counts here where
 _WIDTHS = ((8, np.uint8), (16, np.uint16), (32, np.uint32), (64, np.uint64))
 
 
-class ConfusionMatrix:
+class Counts:
+    """Counts over frames that add up, int64 of the shape `shape`."""
+
+    shape: tuple[int, ...]
+
+    def __init__(self) -> None:
+        self.counts: Int64[np.ndarray, ...] = np.zeros(self.shape, np.int64)
+
+    def add(self, other: "Counts") -> None:
+        """Add the counts of other frames."""
+        self.counts += other.counts
+
+
+class ConfusionMatrix(Counts):
     """Counts pixels by true id (row) and predicted id (column), int64 [256, 256]; those without truth (255)
     are left out."""
 
-    def __init__(self) -> None:
-        self.counts: Int64[np.ndarray, "256 256"] = np.zeros((256, 256), np.int64)
+    shape = (256, 256)
 
     def update(self, truth: UInt8[np.ndarray, "H W"], prediction: UInt8[np.ndarray, "H W"]) -> None:
         """Add one label image. Raises ValueError where the shapes differ."""
@@ -43,12 +55,8 @@ class ConfusionMatrix:
         counts[UNLABELLED_ID] = 0
         self.counts += counts
 
-    def add(self, other: "ConfusionMatrix") -> None:
-        """Add the counts of another matrix."""
-        self.counts += other.counts
 
-
-class BoundaryCounts:
+class BoundaryCounts(Counts):
     """Counts border pixels by class id: predicted ones, those of them with a true border pixel of the class
     within the tolerance, true ones, and those of them with a predicted one near; int64 [4, 256].
 
@@ -58,8 +66,7 @@ class BoundaryCounts:
     evaluation measure for semantic segmentation? (BMVC 2013), averages them frame by frame.
     """
 
-    def __init__(self) -> None:
-        self.counts: Int64[np.ndarray, "4 256"] = np.zeros((4, 256), np.int64)
+    shape = (4, 256)
 
     def update(
         self,
@@ -83,19 +90,13 @@ class BoundaryCounts:
         for row, part in zip(self.counts, parts, strict=True):
             row += np.bincount(part, minlength=256)
 
-    def add(self, other: "BoundaryCounts") -> None:
-        """Add the counts of other frames."""
-        self.counts += other.counts
 
-
-class FlickerCounts:
+class FlickerCounts(Counts):
     """Counts, over pairs of consecutive frames, pixels whose truth stays, and those among them whose label
-    changes. A pixel without truth in either frame does not count; moving objects count where they overlap
-    their former place."""
+    changes, int64 [2]. A pixel without truth in either frame does not count; moving objects count where they
+    overlap their former place."""
 
-    def __init__(self) -> None:
-        self.steady = 0
-        self.changed = 0
+    shape = (2,)
 
     def update(
         self,
@@ -106,17 +107,13 @@ class FlickerCounts:
         if before[0].shape != after[0].shape:
             return
         steady = (before[0] == after[0]) & (after[0] != UNLABELLED_ID)
-        self.steady += int(np.count_nonzero(steady))
-        self.changed += int(np.count_nonzero(steady & (before[1] != after[1])))
-
-    def add(self, other: "FlickerCounts") -> None:
-        """Add the counts of other pairs."""
-        self.steady += other.steady
-        self.changed += other.changed
+        changed = steady & (before[1] != after[1])
+        self.counts += [np.count_nonzero(steady), np.count_nonzero(changed)]
 
     def compute(self) -> float | None:
         """The share 0..1 of the steady pixels whose label changes; None where there was no such pixel."""
-        return share(self.changed, self.steady)
+        steady, changed = map(int, self.counts)
+        return share(changed, steady)
 
 
 @dataclass(frozen=True)

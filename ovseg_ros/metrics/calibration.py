@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from ovseg_ros.metrics.agreement import Count, Share, mean
+from ovseg_ros.metrics.agreement import Count, Counts, Share, mean
 from ovseg_ros.vocabulary import UNLABELLED_ID
 
 BINS = 15
@@ -46,14 +46,13 @@ class Calibration:
     bins: tuple[ReliabilityBin, ...]
 
 
-class ConfidenceCounts:
+class ConfidenceCounts(Counts):
     """Counts pixels by wrong (0) or right (1), label, and confidence (0..255), int64 [2, 256, 256].
 
     Pixels without truth do not count.
     """
 
-    def __init__(self) -> None:
-        self.counts: Int64[np.ndarray, "2 256 256"] = np.zeros((2, 256, 256), np.int64)
+    shape = (2, 256, 256)
 
     def update(
         self,
@@ -76,10 +75,6 @@ class ConfidenceCounts:
         places |= confidence
         counts = np.bincount(places.ravel(), minlength=3 << 16).reshape(3, 256, 256)
         self.counts += counts[:2]
-
-    def add(self, other: "ConfidenceCounts") -> None:
-        """Add the counts of other frames."""
-        self.counts += other.counts
 
     def compute(self) -> Calibration | None:
         """The figures; None where no labelled pixel has truth."""

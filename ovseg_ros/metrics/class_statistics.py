@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -92,10 +93,6 @@ class ClassStatistics:
     def merged(cls, parts: Sequence["ClassStatistics"]) -> "ClassStatistics":
         """The sum of several."""
         total = cls()
-        for part in parts:
-            total.inference_ms += part.inference_ms
-            total.shares += part.shares
-            total.confidences += part.confidences
-            total.seen += part.seen
-            total.failures += part.failures
+        for name, part in product(vars(total), parts):
+            setattr(total, name, getattr(total, name) + getattr(part, name))
         return total

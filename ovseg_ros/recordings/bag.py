@@ -5,7 +5,7 @@ Reads rosbag2 (sqlite3 and mcap, a folder or a storage file of it) and ROS 1 bag
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ovseg_ros.recordings.messages import (
     header_stamp,
     message_types,
 )
-from ovseg_ros.recordings.storage import open_files, salvage
+from ovseg_ros.recordings.storage import open_files
 from ovseg_ros.recordings.storage_file import ZSTD_MAGIC, BagError, RawMessage, StorageFile, decompress
 
 TRUTH_TOPIC = "/ground_truth/labels"
@@ -30,31 +30,41 @@ TRUTH_INFO_TOPIC = "/ground_truth/label_info"
 _DEPTH_NAMES = {"compressedDepth", "depth", "depth_raw", "depth_registered"}
 
 
-@dataclass
-class _Unreadable:
-    """Messages of one topic that could not be read: how many, and where and why the first."""
-
-    count: int
-    seconds: float
-    reason: str
-
-
 class Bag:
     """A bag open for reading. Use as a context manager.
 
     What is damaged or missing in a bag of which something can be read is reported in `warnings`, which grows
     while one reads. Raises BagError on opening what is no bag, or where nothing can be read.
+
+    Attributes, once it is open:
+        files: the storage files.
+        storage: mcap, sqlite3 or ros1.
+        start_ns, end_ns: when the first and the last message were recorded; 0 in an empty bag.
+        topics: every topic, by name.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._files: list[StorageFile] = []
         self._damage: list[str] = []
-        self._unreadable: dict[str, _Unreadable] = {}
+        self._unreadable: Counter[str] = Counter()
+        self._first_unreadable: dict[str, str] = {}
         self._messages_compressed = False
 
     def __enter__(self) -> "Bag":
-        self._files = open_files(self.path, self._warn)
+        self._files = files = open_files(self.path, self._warn)
+        self.files = [file.path for file in files]
+        self.storage = files[0].storage
+        self.start_ns = min((file.start_ns for file in files if file.start_ns is not None), default=0)
+        self.end_ns = max((file.end_ns for file in files if file.end_ns is not None), default=0)
+        seconds = (self.end_ns - self.start_ns) / 1e9
+        counts: Counter[tuple[str, str]] = Counter()
+        for channel in chain.from_iterable(file.channels for file in files):
+            counts[channel.name, channel.type] += channel.count
+        self.topics = [
+            TopicInfo(name, kind, count, (count - 1) / seconds if count > 1 and seconds > 0 else None)
+            for (name, kind), count in sorted(counts.items())
+        ]
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -65,52 +75,19 @@ class Bag:
     def warnings(self) -> list[str]:
         """What is wrong with the bag, as far as it was read; a line each."""
         lines = [*self._damage, *(f"{file.path.name} {loss}" for file in self._files for loss in file.losses)]
-        for topic, entry in sorted(self._unreadable.items()):
+        for topic, count in sorted(self._unreadable.items()):
             lines.append(
-                f"{entry.count} message{'s' * (entry.count > 1)} of {topic} could not be read; "
-                f"the first at {entry.seconds:.3f} s: {entry.reason}"
+                f"{count} message{'s' * (count > 1)} of {topic} could not be read; "
+                f"the first at {self._first_unreadable[topic]}"
             )
         name = self.path.name
         return [line if line.startswith(f"{name} ") else f"{name}: {line}" for line in lines]
-
-    @property
-    def storage(self) -> str:
-        """mcap, sqlite3 or ros1."""
-        return self._files[0].storage
 
     @property
     def compression(self) -> str:
         """How the bag's content is compressed: none, zstd, lz4 or bz2. Compression of each message by itself
         shows when the first has been read."""
         return "zstd" if self._messages_compressed else self._files[0].compression
-
-    @property
-    def files(self) -> list[Path]:
-        """The storage files; the folder, where its files are compressed as a whole."""
-        return [file.path for file in self._files]
-
-    @property
-    def start_ns(self) -> int:
-        """When the first message was recorded; 0 in an empty bag."""
-        return min((file.start_ns for file in self._files if file.start_ns is not None), default=0)
-
-    @property
-    def end_ns(self) -> int:
-        """When the last message was recorded; 0 in an empty bag."""
-        return max((file.end_ns for file in self._files if file.end_ns is not None), default=0)
-
-    @property
-    def topics(self) -> list[TopicInfo]:
-        """Every topic, by name."""
-        seconds = (self.end_ns - self.start_ns) / 1e9
-        counts: Counter[tuple[str, str]] = Counter()
-        for file in self._files:
-            for channel in file.channels:
-                counts[channel.name, channel.type] += channel.count
-        return [
-            TopicInfo(name, kind, count, (count - 1) / seconds if count > 1 and seconds > 0 else None)
-            for (name, kind), count in sorted(counts.items())
-        ]
 
     def topic(self, name: str) -> TopicInfo | None:
         """The topic of that name, None where the bag has none."""
@@ -179,7 +156,7 @@ class Bag:
         """The messages of these topics from a time of recording on, in order; none for topics the bag lacks.
         Messages that are damaged are left out and reported in `warnings`."""
         for file in self._files:
-            for raw in self._readable(file, topics, start_ns):
+            for raw in file.messages(topics, start_ns):
                 try:
                     yield self._message(raw)
                 except BagError as error:
@@ -188,8 +165,8 @@ class Bag:
     def leave_out(self, topic: str, log_ns: int, reason: object) -> None:
         """Note in `warnings` that a message could not be used, as by whoever fails to decode an image."""
         seconds = (log_ns - self.start_ns) / 1e9
-        entry = self._unreadable.setdefault(topic, _Unreadable(0, seconds, str(reason)))
-        entry.count += 1
+        self._first_unreadable.setdefault(topic, f"{seconds:.3f} s: {reason}")
+        self._unreadable[topic] += 1
 
     def read(self, message: Message) -> Any:
         """The message's fields as a rosbags object. Raises BagError on damaged data or an unknown type."""
@@ -216,30 +193,6 @@ class Bag:
     def _warn(self, text: str) -> None:
         if text not in self._damage:
             self._damage.append(text)
-
-    def _readable(self, file: StorageFile, topics: Sequence[str], start_ns: int) -> Iterator[RawMessage]:
-        """A file's messages; where it turns out to be damaged, what is left behind that place."""
-        try:
-            for raw in file.messages(topics, start_ns):
-                start_ns = raw.log_ns + 1
-                yield raw
-            return
-        # rosbags lets through whatever its parsing meets in a damaged file.
-        except Exception as error:
-            reason = " ".join(str(error).split())
-        self._warn(f"{file.path.name} is damaged ({reason}); what is left was read")
-        if file.path.is_dir():
-            return
-        try:
-            rest = salvage(file.path)
-        except BagError:
-            return
-        try:
-            yield from rest.messages(topics, start_ns)
-        finally:
-            for loss in rest.losses:
-                self._warn(f"{file.path.name} {loss}")
-            rest.close()
 
     def _message(self, raw: RawMessage) -> Message:
         """Decompressed, in CDR and with its stamp. Raises BagError on damaged data or an unknown type."""

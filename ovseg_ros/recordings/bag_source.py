@@ -10,7 +10,7 @@ import numpy as np
 
 from ovseg_ros.recordings.bag import TRUTH_TOPIC, Bag
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.frame import Frame, Message, SourceKind, TopicInfo, expected_count, select
+from ovseg_ros.recordings.frame import Frame, Message, Source, select
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.messages import CAMERA_INFO, header_stamp, with_header_stamp
@@ -20,7 +20,7 @@ LOOK_AHEAD_NS = 1_000_000_000
 """What belongs to an image is looked for in this time of recording before and after it."""
 
 
-class BagSource:
+class BagSource(Source):
     """The images of one topic of a bag, and their ground truth.
 
     An image's truth is the label message with the same header stamp, else the nearest within `slop`. With a
@@ -41,8 +41,7 @@ class BagSource:
     Raises BagError on a slop out of range; on entering, where there is no bag or no such topic.
     """
 
-    kind: SourceKind = "bag"
-    topic: TopicInfo
+    kind = "bag"
 
     def __init__(
         self,
@@ -57,11 +56,8 @@ class BagSource:
     ) -> None:
         if not 0 <= slop <= LOOK_AHEAD_NS / 1e9:
             raise BagError(f"the slop between stamps is {slop:g} s; expected 0 to {LOOK_AHEAD_NS / 1e9:g} s")
+        super().__init__(path, name)
         self.bag = Bag(path)
-        self.path = self.bag.path
-        self.name = name or self.path.resolve().name
-        self.truth_names: Mapping[int, str] = {}
-        self.truth_missing = ""
         self._image_topic = topic
         self._labels_topic = labels_topic
         self._labels = labels
@@ -87,9 +83,10 @@ class BagSource:
         """What is wrong with the bag, as far as it was read."""
         return self.bag.warnings
 
-    def expected(self, selection: SelectionConfig) -> int:
-        """About how many frames `frames` gives."""
-        return expected_count(selection, self.topic.count, (self.bag.end_ns - self.bag.start_ns) / 1e9)
+    @property
+    def seconds(self) -> float:
+        """From the first to the last message."""
+        return (self.bag.end_ns - self.bag.start_ns) / 1e9
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in the order of recording. Images without a stamp get the time of recording."""

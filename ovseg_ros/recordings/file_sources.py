@@ -12,15 +12,16 @@ import numpy as np
 
 from ovseg_ros.images.codec import read_header
 from ovseg_ros.recordings.config import SelectionConfig
-from ovseg_ros.recordings.datasets.dataset import IMAGE_FORMATS, Dataset
+from ovseg_ros.recordings.datasets.dataset import Dataset
 from ovseg_ros.recordings.frame import (
     DEFAULT_RATE,
+    IMAGE_FORMATS,
     Frame,
     Message,
+    Source,
     SourceError,
     SourceKind,
     TopicInfo,
-    expected_count,
     select,
 )
 from ovseg_ros.recordings.label_files import LabelFolder
@@ -49,14 +50,12 @@ class _Picture:
     truth: Callable[[], np.ndarray] | None = None
 
 
-class FileSource:
+class FileSource(Source):
     """Images from files, with the topic and the stamps that they would have in a bag.
 
     `labels` is a folder with ground truth whose files end in these stamps; it takes precedence over the
     pictures' own truth, which `truth_names` names.
     """
-
-    topic: TopicInfo
 
     def __init__(
         self,
@@ -67,28 +66,21 @@ class FileSource:
         name: str = "",
         truth_names: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
-        self.path = path
+        super().__init__(path, name)
         self.kind = kind
-        self.name = name or path.resolve().name
         self.truth_names = truth_names if labels is None else labels.names
         self.truth_missing = (
             f"{path} has no ground truth; expected a data set with labels/ and classes.txt or in another "
             "layout of `ovseg bag make`, or --labels-folder"
         )
-        self.warnings: list[str] = []
         self._pictures = pictures
         self._labels = labels
         self._set_topic(len(pictures), DEFAULT_RATE)
 
-    def __enter__(self) -> "FileSource":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Nothing stays open."""
-
-    def expected(self, selection: SelectionConfig) -> int:
-        """How many frames `frames` gives; videos do not always say how many they hold."""
-        return expected_count(selection, self.topic.count, self.topic.count / self._rate)
+    @property
+    def seconds(self) -> float:
+        """How long it is at its rate."""
+        return self.topic.count / self._rate
 
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in their order."""
@@ -120,20 +112,20 @@ def dataset_source(dataset: Dataset, labels: LabelFolder | None = None) -> FileS
     pictures = [
         _Picture(
             item.name,
-            partial(dataset.read_image, item),
-            partial(dataset.encoded, item),
-            None if item.labels is None else partial(dataset.read_label_file, item.labels),
+            partial(read_image, item.image),
+            partial(file_content, item.image),
+            None if item.labels is None else partial(dataset.read_labels, item),
         )
         for item in dataset.items
     ]
-    return FileSource(dataset.folder, "dataset", pictures, labels, truth_names=dataset.label_names)
+    return FileSource(dataset.folder, "dataset", pictures, labels, truth_names=dataset.legend.names)
 
 
 def images_source(
     path: Path, files: Sequence[Path], labels: LabelFolder | None = None, name: str = ""
 ) -> FileSource:
     """Image files in their order; `path` is their folder, or the one file."""
-    pictures = [_Picture(f.stem, partial(read_image, f), partial(_file_content, f)) for f in files]
+    pictures = [_Picture(f.stem, partial(read_image, f), partial(file_content, f)) for f in files]
     return FileSource(path, "images", pictures, labels, name)
 
 
@@ -205,7 +197,7 @@ def read_image(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _file_content(path: Path) -> _Encoded:
+def file_content(path: Path) -> _Encoded:
     """The file's own bytes where a CompressedImage can hold them, else the image as PNG.
 
     The node's decoder does not turn an image as its EXIF says (camera_info would not fit); such a file is

@@ -1,10 +1,11 @@
 """One image of a recording, whatever it came from, and what a source of them is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,6 +14,9 @@ from ovseg_ros.errors import OvsegError
 from ovseg_ros.recordings.config import SelectionConfig
 
 SourceKind = Literal["bag", "dataset", "images", "video"]
+
+IMAGE_FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+"""The suffixes of image files that a CompressedImage can hold, and their format in it."""
 
 DEFAULT_RATE = 10.0
 """Frames a second of image files, and of a bag that does not say."""
@@ -78,7 +82,7 @@ class Frame:
     beside: Mapping[str, Message] = field(default_factory=dict)
 
 
-class Source(Protocol):
+class Source(ABC):
     """A recording that is read in order, by one thread at a time. Use as a context manager; it may be entered
     again. The attributes from `topic` on are known once it was entered.
 
@@ -92,26 +96,44 @@ class Source(Protocol):
         truth_missing: why `truth_names` is empty, and what was expected.
     """
 
-    path: Path
     kind: SourceKind
-    name: str
     topic: TopicInfo
-    truth_names: Mapping[int, str]
-    truth_missing: str
 
-    def __enter__(self) -> "Source": ...
+    def __init__(self, path: Path, name: str = "") -> None:
+        """`name` is by default that of the path."""
+        self.path = path
+        self.name = name or path.resolve().name
+        self.truth_names: Mapping[int, str] = {}
+        self.truth_missing = ""
 
-    def __exit__(self, *exception: object) -> None: ...
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *exception: object) -> None:  # noqa: B027
+        """Nothing stays open."""
 
     @property
     def warnings(self) -> list[str]:
         """What is wrong with it, as far as it was read."""
+        return []
 
-    def expected(self, selection: SelectionConfig) -> int:
-        """About how many frames `frames` gives."""
+    @property
+    @abstractmethod
+    def seconds(self) -> float:
+        """How long it is."""
 
+    @abstractmethod
     def frames(self, selection: SelectionConfig, beside: tuple[str, ...] = ()) -> Iterator[Frame]:
         """The selected frames in the order of recording, with the messages of the topics `beside`."""
+
+    def expected(self, selection: SelectionConfig) -> int:
+        """About how many frames `frames` gives; not every video says how many it holds."""
+        recorded, seconds = self.topic.count, self.seconds
+        if seconds > 0:
+            end = min(selection.end or seconds, seconds)
+            recorded = round(recorded * max(0.0, end - selection.start) / seconds)
+        selected = -(-recorded // selection.every)
+        return min(selected, selection.limit or selected)
 
 
 def select(
@@ -128,12 +150,3 @@ def select(
         items = (item for item in items if seconds(item) >= start)
     stop = (selection.limit - 1) * selection.every + 1 if selection.limit else None
     return islice(items, 0, stop, selection.every)
-
-
-def expected_count(selection: SelectionConfig, recorded: int, seconds: float) -> int:
-    """About how many of the frames recorded over some seconds are selected."""
-    if seconds > 0:
-        end = min(selection.end or seconds, seconds)
-        recorded = round(recorded * max(0.0, end - selection.start) / seconds)
-    selected = -(-recorded // selection.every)
-    return min(selected, selection.limit or selected)

@@ -94,7 +94,7 @@ class TruthInfo:
     topic: str
     classes: Mapping[int, str]
     labels: int
-    matched: int | None
+    matched_images: int | None
 
 
 @dataclass(frozen=True)
@@ -107,39 +107,33 @@ class BagInfo:
     files: list[Path]
     file_bytes: int
     start_ns: int
-    seconds: float
+    duration_s: float
     topics: list[TopicInfo]
     cameras: list[str]
     images: list[ImageTopic]
     truth: TruthInfo | None
     warnings: list[str]
 
+    @property
+    def messages(self) -> int:
+        """How many messages there are."""
+        return sum(topic.count for topic in self.topics)
+
     def as_json(self) -> dict[str, Any]:
         """The same as plain values for JSON."""
         images = {entry.topic.name: entry.as_json() for entry in self.images}
-        return {
+        topics = [
+            {"name": topic.name, "type": topic.type, "messages": topic.count, "rate_hz": topic.rate}
+            | images.get(topic.name, {})
+            for topic in self.topics
+        ]
+        plain = {name: value for name, value in vars(self).items() if name != "images"}
+        return plain | {
             "path": str(self.path),
-            "storage": self.storage,
-            "compression": self.compression,
             "files": [str(file) for file in self.files],
-            "file_bytes": self.file_bytes,
-            "start_ns": self.start_ns,
-            "duration_s": self.seconds,
-            "messages": sum(topic.count for topic in self.topics),
-            "topics": [
-                {"name": topic.name, "type": topic.type, "messages": topic.count, "rate_hz": topic.rate}
-                | images.get(topic.name, {})
-                for topic in self.topics
-            ],
-            "cameras": self.cameras,
-            "truth": self.truth
-            and {
-                "topic": self.truth.topic,
-                "classes": {str(number): name for number, name in self.truth.classes.items()},
-                "labels": self.truth.labels,
-                "matched_images": self.truth.matched,
-            },
-            "warnings": self.warnings,
+            "messages": self.messages,
+            "topics": topics,
+            "truth": self.truth and asdict(self.truth),
         }
 
 
@@ -178,15 +172,14 @@ def inspect_bag(
                 label_topic.count,
                 None if quick else len(stamps & set(images[label_topic.name].stamps)),
             )
-        files = [file for place in bag.files for file in (place.iterdir() if place.is_dir() else [place])]
         return BagInfo(
             path=bag.path,
             storage=bag.storage,
             compression=bag.compression,
             files=bag.files,
-            file_bytes=sum(file.stat().st_size for file in files),
+            file_bytes=sum(file.stat().st_size for file in bag.files),
             start_ns=bag.start_ns,
-            seconds=(bag.end_ns - bag.start_ns) / 1e9,
+            duration_s=(bag.end_ns - bag.start_ns) / 1e9,
             topics=bag.topics,
             cameras=cameras,
             images=[] if quick else list(images.values()),

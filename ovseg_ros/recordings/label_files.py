@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.recordings.label_map import LabelMap
+from ovseg_ros.recordings.label_map import LabelMap, read_class_list, read_values
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary, VocabularyBuilder, VocabularyError
 
 CLASSES_FILE = "classes.json"
@@ -61,14 +61,14 @@ class LabelFolder:
     def read(self, file: Path) -> UInt8[np.ndarray, "H W"]:
         """The ids of a file. Raises LabelFileError."""
         try:
-            return self._map.apply(_read_grey(file))
+            return self._map.apply(read_values(file))
         except ValueError as error:
             raise LabelFileError(f"{file} {error}") from error
 
     def confidence(self, file: Path) -> UInt8[np.ndarray, "H W"] | None:
         """The confidence (0..255) that was written with a file, None where there is none."""
         beside = self.path / CONFIDENCE_FOLDER / file.name
-        return _read_grey(beside) if beside.exists() else None
+        return read_values(beside) if beside.exists() else None
 
     def vocabulary(self) -> Vocabulary | None:
         """The vocabulary that `classes.json` holds, None where there is no such file."""
@@ -103,20 +103,6 @@ class LabelWriter:
             _write_grey(self._folder / CONFIDENCE_FOLDER / name, confidence)
 
 
-def _read_grey(path: Path) -> np.ndarray:
-    """A PNG of one channel (grey or palette), uint8 or uint16 [H, W]. Raises LabelFileError."""
-    # OpenCV turns a palette into colours; PIL keeps the indices but is five times slower.
-    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is not None and pixels.ndim == 3:
-        from PIL import Image
-
-        with Image.open(path) as picture:
-            pixels = np.array(picture) if picture.mode == "P" else pixels
-    if pixels is None or pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
-        raise LabelFileError(f"{path} is no label image; expected a PNG of one channel (grey or palette)")
-    return pixels
-
-
 def _write_grey(path: Path, pixels: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
 
@@ -131,9 +117,7 @@ def _map_of(folder: Path) -> LabelMap:
         classes = _vocabulary(folder / CLASSES_FILE).classes
         return LabelMap.from_names({entry.id: entry.name for entry in classes})
     if (folder / _NAMES_FILE).exists():
-        lines = (folder / _NAMES_FILE).read_text(encoding="utf-8").split("\n")
-        names = [line.strip() for line in lines if line.strip()]
-        return LabelMap(dict(enumerate(names, 1)), {number: number + 1 for number in range(len(names))})
+        return LabelMap.numbered(read_class_list(folder / _NAMES_FILE))
     raise LabelFileError(
         f"{folder} does not say what its values mean; expected {CLASSES_FILE} (as --write-labels writes it) "
         f"or {_NAMES_FILE} (a name a line) in it, or a mapping file"

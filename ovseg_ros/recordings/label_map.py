@@ -1,14 +1,16 @@
 """The ids of label images: which recorded number is which class, and what counts as void."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import yaml
+from PIL import Image
 
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.vocabulary import MAX_CLASSES, UNLABELLED_ID
@@ -22,6 +24,8 @@ _DTYPES: dict[str, np.dtype] = {
 }
 _NO_ID = 256
 _VOID_16 = 65535
+_PALETTE = 3
+"""The colour type of a PNG file whose pixels are indices."""
 
 
 class LabelMapError(OvsegError):
@@ -33,13 +37,14 @@ class LabelMap:
     """Recorded ids to ids 0..254, and the names of these.
 
     `names` has the name of each id in decoded label images; `ids` the decoded id of every
-    recorded id that has a name, 255 for those that are void. A recorded id without a name stays what it is
-    where that is 0..254 and no other class has taken the number. Always void are 255, negative ids, and
-    65535 in unsigned 16-bit images.
+    recorded id that has a name, 255 for those that are void. A recorded id without a name is an error where
+    the names are `complete`; else it stays what it is where that is 0..254 and no other class has taken the
+    number. Always void are 255, negative ids, and 65535 in unsigned 16-bit images.
     """
 
     names: Mapping[int, str] = field(default_factory=dict)
     ids: Mapping[int, int] = field(default_factory=dict)
+    complete: bool = False
 
     @classmethod
     def from_names(cls, names: Mapping[int, str | None]) -> "LabelMap":
@@ -65,6 +70,14 @@ class LabelMap:
                 by_name[name] = own
             ids[number] = by_name[name]
         return cls({number: name for name, number in by_name.items()}, ids)
+
+    @classmethod
+    def numbered(cls, names: Mapping[int, str | None]) -> "LabelMap":
+        """A complete map of recorded ids 0..65534 and their names, in whose order the classes get the ids 1,
+        2, 3 and so on; None marks an id as void."""
+        numbers = {value: number for number, value in enumerate((v for v in names if names[v]), start=1)}
+        ids = {value: numbers.get(value, UNLABELLED_ID) for value in names}
+        return cls({number: names[value] or "" for value, number in numbers.items()}, ids, complete=True)
 
     @classmethod
     def read(cls, path: Path | str) -> "LabelMap":
@@ -101,11 +114,21 @@ class LabelMap:
         A view where nothing changes. Raises ValueError for an id beyond 254 that has no name.
         """
         if recorded.dtype == np.uint8:
-            return recorded if self._keeps_bytes else self._unsigned[:256].astype(np.uint8)[recorded]
-        table = self._signed if recorded.dtype.kind == "i" else self._unsigned
-        found = table[recorded.astype(recorded.dtype.newbyteorder("=")).view(np.uint16)]
+            if self._keeps_bytes:
+                return recorded
+            found = self._unsigned[recorded]
+        else:
+            table = self._signed if recorded.dtype.kind == "i" else self._unsigned
+            found = table[recorded.astype(recorded.dtype.newbyteorder("=")).view(np.uint16)]
         if (wrong := found == _NO_ID).any():
             number = int(recorded[wrong][0])
+            if self.complete:
+                classes = [value for value, own in self.ids.items() if own != UNLABELLED_ID]
+                void = {UNLABELLED_ID, *self.ids} - {*classes}
+                raise ValueError(
+                    f"has the value {number}, which is of no class; the {len(classes)} classes have "
+                    f"{_ranges(classes)}, void has {_ranges(void)}"
+                )
             raise ValueError(
                 f"has the id {number}, but ids go to {MAX_CLASSES} (255 is void); give it a name, and with "
                 f"it a number of its own, by a line `{number}: NAME` in a mapping file, or make it void by "
@@ -117,10 +140,11 @@ class LabelMap:
     def _unsigned(self) -> np.ndarray:
         """Decoded id by recorded id, uint16 [65536]; 256 where there is none."""
         table = np.full(65536, _NO_ID, np.uint16)
-        table[:UNLABELLED_ID] = np.arange(UNLABELLED_ID)
-        # A number that a class was given is no longer free for pixels which had it without a name.
-        moved = [own for number, own in self.ids.items() if number != own]
-        table[moved] = UNLABELLED_ID
+        if not self.complete:
+            table[:UNLABELLED_ID] = np.arange(UNLABELLED_ID)
+            # A number that a class was given is no longer free for pixels which had it without a name.
+            moved = [own for number, own in self.ids.items() if number != own]
+            table[moved] = UNLABELLED_ID
         table[[UNLABELLED_ID, _VOID_16]] = UNLABELLED_ID
         for number, own in self.ids.items():
             if number >= 0:
@@ -137,6 +161,22 @@ class LabelMap:
     @cached_property
     def _keeps_bytes(self) -> bool:
         return bool((self._unsigned[:256] == np.arange(256)).all())
+
+
+def read_class_list(file: Path) -> dict[int, str]:
+    """The classes of a text file, one a line, by the number of the line from 0. Raises LabelMapError."""
+    try:
+        names = [line.strip() for line in file.read_text(encoding="utf-8").rstrip().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelMapError(f"{file} cannot be read as a list of classes: {error}") from error
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise LabelMapError(f"{file}: line {number} is blank; expected a class name")
+        if name in names[: number - 1]:
+            raise LabelMapError(f"{file}: line {number} names {name!r} a second time")
+    if not 1 <= len(names) <= MAX_CLASSES:
+        raise LabelMapError(f"{file} names {len(names)} classes; expected 1 to {MAX_CLASSES}")
+    return dict(enumerate(names))
 
 
 def decode_label_image(message: Any, label_map: LabelMap) -> np.ndarray:
@@ -173,7 +213,47 @@ def _png(message: Any) -> np.ndarray:
             f"has compressed images of the format {message.format!r}; compressed labels must be PNG, as a "
             "lossy format changes ids"
         )
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 2:
-        raise ValueError("has a PNG image that is damaged or not of one grey channel")
+    pixels = _decode_values(data)
     return pixels.view(np.int16) if message.format.startswith("16SC1") else pixels
+
+
+def read_values(path: Path) -> np.ndarray:
+    """The values of an image file of one channel (grey or palette), uint8 or uint16 [H, W].
+
+    Raises ValueError, its text to follow the file's name.
+    """
+    try:
+        return _decode_values(np.fromfile(path, np.uint8))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error}") from error
+
+
+def _decode_values(data: np.ndarray) -> np.ndarray:
+    try:
+        # OpenCV turns a palette into colours; PIL keeps the indices, but is five times slower.
+        if data[:4].tobytes() == b"\x89PNG" and data.size > 25 and data[25] == _PALETTE:
+            with Image.open(BytesIO(data.tobytes())) as picture:
+                pixels: np.ndarray | None = np.array(picture)
+        else:
+            pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except (OSError, SyntaxError, ValueError, cv2.error):
+        pixels = None
+    if pixels is None:
+        raise ValueError("cannot be read as an image; it is damaged, empty or of another format")
+    if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"has {1 if pixels.ndim == 2 else pixels.shape[2]} channels of {pixels.dtype}; expected an image "
+            "of one channel (grey or palette) with 8 or 16 bits"
+        )
+    return pixels
+
+
+def _ranges(values: Iterable[int]) -> str:
+    """Numbers as ranges: 0 to 10, 255."""
+    ranges: list[list[int]] = []
+    for value in sorted(values):
+        if ranges and value == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [value]
+        else:
+            ranges.append([value])
+    return ", ".join(" to ".join(map(str, part)) for part in ranges)

@@ -13,6 +13,7 @@ from ovseg_ros.recordings.frame import Source, SourceError, select
 from ovseg_ros.recordings.label_files import LabelFolder
 from ovseg_ros.recordings.label_map import LabelMap
 from ovseg_ros.recordings.storage import SUFFIXES as BAG_SUFFIXES
+from ovseg_ros.recordings.storage import is_storage_file
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mov", ".mkv", ".m4v")
@@ -27,7 +28,7 @@ def open_source(
     layouts of `ovseg bag make` (or where `recording` names layout or split), else its images.
 
     Raises SourceError where the path does not exist or is none of these; DatasetError on a data set that
-    lacks something; LabelFileError, LabelMapError on the files that `truth` names.
+    lacks something; LabelFileError, LabelMapError on the files that `truth` names and on lists of classes.
     """
     if not path.exists():
         raise SourceError(f"{path} does not exist; expected a bag, a data set folder, images or a video")
@@ -53,7 +54,7 @@ def open_source(
         pictures = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
         if files := [p for p in pictures if not p.name.startswith(".")]:
             return images_source(path, natsorted(files, key=lambda p: p.name, alg=ns.IGNORECASE), labels)
-        if any(path.glob("*/metadata.yaml")) or any(path.glob("*.zstd")):
+        if any(path.glob("*/metadata.yaml")):
             return bag  # which says what is wrong with it
     return dataset_source(open_dataset(path, recording.layout, recording.split), labels)
 
@@ -102,8 +103,8 @@ def find_sources(
 
 def _is_bag(path: Path) -> bool:
     if path.is_dir():
-        return any(p.name == "metadata.yaml" or p.name.endswith(BAG_SUFFIXES) for p in path.iterdir())
-    return path.name.lower().endswith((*BAG_SUFFIXES, ".bag.active"))
+        return any(p.name == "metadata.yaml" or is_storage_file(p) for p in path.iterdir())
+    return is_storage_file(path)
 
 
 def _unknown(path: Path) -> SourceError:
@@ -127,7 +128,7 @@ def _expand(given: Path, output: Path, recording: RecordingConfig) -> list[tuple
     if named or recognise(given):
         dataset = open_dataset(given, recording.layout, recording.split)
         # A data set further down may not be all that the folder holds.
-        if dataset.classes and (named or dataset.folder == given):
+        if dataset.legend.names and (named or dataset.folder == given):
             return [(item.image, item.image.relative_to(given).with_suffix("")) for item in dataset.items]
     files = [
         (path, path.relative_to(given))

@@ -1,75 +1,34 @@
-"""From a path to the open storage files of a bag, in the order of recording.
+"""From a path to the open storage files of a bag, in the order of recording."""
 
-Intact files are read by rosbags; for damaged ones the readers of `salvage` give what is left.
-"""
-
-from collections.abc import Callable, Collection, Iterator
+import shutil
+import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 from natsort import natsorted
-from rosbags.rosbag1 import Reader as Ros1Reader
-from rosbags.rosbag2 import Reader as Ros2Reader
 
-from ovseg_ros.recordings.frame import TopicInfo
-from ovseg_ros.recordings.salvage import mcap, ros1
-from ovseg_ros.recordings.salvage.mcap import SalvagedMcap
-from ovseg_ros.recordings.salvage.ros1 import SalvagedRos1
-from ovseg_ros.recordings.salvage.sqlite import SalvagedSqlite
-from ovseg_ros.recordings.storage_file import BagError, RawMessage, StorageFile, ros2_type
+from ovseg_ros.recordings.storage_file import BagError, StorageFile
+from ovseg_ros.recordings.storages.mcap import McapFile
+from ovseg_ros.recordings.storages.ros1 import Ros1File
+from ovseg_ros.recordings.storages.sqlite import SqliteFile
 
-SUFFIXES = (".mcap", ".db3", ".bag")
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
-_STORAGES = {".mcap": "mcap", ".db3": "sqlite3", ".bag": "ros1"}
-_COMPRESSIONS: dict[str, Callable[[Path], str]] = {
-    ".mcap": mcap.compression_of,
-    ".bag": ros1.compression_of,
+_FORMATS: dict[str, Callable[[Path], StorageFile]] = {
+    ".mcap": McapFile,
+    ".db3": SqliteFile,
+    ".bag": Ros1File,
 }
-_SALVAGE: dict[str, Callable[[Path], StorageFile]] = {
-    ".mcap": SalvagedMcap,
-    ".db3": SalvagedSqlite,
-    ".bag": SalvagedRos1,
-}
+SUFFIXES = tuple(_FORMATS)
 _HINT = (
     "a recording that was cut off is mended by `ros2 bag reindex` (ROS 1: `rosbag reindex`) or `mcap recover`"
 )
-
-
-class IntactFile(StorageFile):
-    """A storage file, or a folder whose files are compressed as a whole, as rosbags reads it."""
-
-    def __init__(self, path: Path) -> None:
-        reader: Ros1Reader | Ros2Reader = (Ros1Reader if _kind(path) == ".bag" else Ros2Reader)(path)
-        reader.open()
-        super().__init__(path, reader)
-
-    def _survey(self) -> None:
-        path, kind = self.path, _kind(self.path)
-        self._encoding = "ros1" if kind == ".bag" else "cdr"
-        self.storage = _STORAGES.get(kind) or str(_metadata(path).get("storage_identifier"))
-        self.compression = _COMPRESSIONS[kind](path) if kind in _COMPRESSIONS else "none"
-        if path.is_dir():
-            self.compression = "zstd"
-        filled = self._file.message_count > 0
-        # rosbags would pass over chunks without an index without a word.
-        if kind == ".mcap" and filled and not all(c.message_index_offsets for c in self._file.storage.chunks):
-            raise ValueError("it has chunks without a message index")
-        connections = self._file.connections
-        self._types = {c.msgtype: ros2_type(c.msgtype) for c in connections}
-        self.channels = [TopicInfo(c.topic, self._types[c.msgtype], c.msgcount) for c in connections]
-        self.start_ns = self._file.start_time if filled else None
-        # rosbags counts the end as the nanosecond behind the last message.
-        self.end_ns = self._file.end_time - 1 if filled else None
-
-    def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
-        """As in `StorageFile`. Raises whatever a damaged file provokes."""
-        connections = [c for c in self._file.connections if c.topic in topics]
-        if not connections:
-            return
-        for connection, log_ns, data in self._file.messages(connections, start_ns):
-            kind = self._types[connection.msgtype]
-            yield RawMessage(connection.topic, kind, log_ns, data, self._encoding)
 
 
 def open_files(path: Path, warn: Callable[[str], None]) -> list[StorageFile]:
@@ -98,17 +57,17 @@ def open_files(path: Path, warn: Callable[[str], None]) -> list[StorageFile]:
 
 
 def find_files(path: Path, warn: Callable[[str], None]) -> list[Path]:
-    """The storage files behind a path in their order; a folder, where its files are compressed as a whole.
+    """The storage files behind a path in their order.
 
     Raises BagError where this is no bag, or more than one.
     """
     if not path.exists():
         raise BagError(f"{path} does not exist")
     if path.is_file():
-        if _kind(path) in SUFFIXES:
+        if is_storage_file(path):
             return [path]
         raise BagError(f"{path} is no bag; expected a rosbag2 folder, or a .mcap, .db3 or .bag file")
-    files = natsorted((p for p in path.iterdir() if p.suffix in SUFFIXES), key=lambda p: p.name)
+    files = natsorted(filter(is_storage_file, path.iterdir()), key=lambda p: p.name)
     if (path / "metadata.yaml").exists():
         try:
             return _listed(path, files, warn)
@@ -118,7 +77,7 @@ def find_files(path: Path, warn: Callable[[str], None]) -> list[Path]:
                     f"{path}: metadata.yaml cannot be read ({_line(error)}) and there is no storage file"
                 ) from error
             warn(f"metadata.yaml cannot be read ({_line(error)}); the files are read without it")
-    elif files and not all(p.suffix == ".bag" for p in files):
+    elif files and not all(_kind(p) == ".bag" for p in files):
         warn("there is no metadata.yaml, so the recording may not have been ended properly")
     if not files:
         raise BagError(f"{path} is no bag: it has no metadata.yaml and no {_or(SUFFIXES)} file{_other(path)}")
@@ -131,40 +90,48 @@ def find_files(path: Path, warn: Callable[[str], None]) -> list[Path]:
     return files
 
 
-def salvage(path: Path) -> StorageFile:
-    """A damaged file as far as it can be read. Raises BagError where nothing is left."""
-    try:
-        return _SALVAGE[_kind(path)](path)
-    except (ValueError, OSError) as error:
-        raise BagError(f"{path} cannot be read: {_line(error)}") from error
+def is_storage_file(path: Path) -> bool:
+    """Whether a file's name is that of a storage file."""
+    return _kind(path) in SUFFIXES
 
 
 def _open(path: Path, warn: Callable[[str], None]) -> StorageFile:
     try:
-        return IntactFile(path)
+        with TemporaryDirectory(prefix="ovseg_") as folder:
+            # Once it is open, the unpacked file may be deleted.
+            file = _FORMATS[_kind(path)](_unpacked(path, Path(folder), warn))
     except PermissionError as error:
         raise BagError(f"{path} cannot be read: {error}") from error
-    # rosbags lets through whatever its parsing meets in a damaged file.
-    except Exception as error:
-        problem = _line(error)
-    try:
-        file = salvage(path)
-    except BagError as error:
-        raise BagError(f"{path} cannot be read: {problem}; {_HINT}") from error
-    count = sum(channel.count for channel in file.channels)
-    if not count:
-        file.close()
-        raise BagError(f"{path} cannot be read: {problem}, and it holds no whole message; {_HINT}")
-    warn(f"{path.name} is not intact ({problem}): {count} messages can be read; {_HINT}")
+    except (ValueError, OSError) as error:
+        raise BagError(f"{path} cannot be read: {_line(error)}; {_HINT}") from error
+    file.path = path
+    if path.suffix == ".zstd":
+        file.compression = "zstd"
+    if file.problem:
+        count = sum(channel.count for channel in file.channels)
+        if not count:
+            file.close()
+            raise BagError(f"{path} cannot be read: {file.problem}, and it holds no whole message; {_HINT}")
+        warn(f"{path.name} is not intact ({file.problem}): {count} messages can be read; {_HINT}")
     return file
+
+
+def _unpacked(path: Path, folder: Path, warn: Callable[[str], None]) -> Path:
+    """The storage file itself; where it is compressed as a whole, what it holds, in a folder."""
+    if path.suffix != ".zstd":
+        return path
+    with zstd.open(path) as packed, (folder / path.stem).open("wb") as file:
+        try:
+            shutil.copyfileobj(packed, file)
+        except (EOFError, zstd.ZstdError) as error:
+            warn(f"{path.name} cannot be unpacked as a whole ({_line(error)})")
+    return folder / path.stem
 
 
 def _listed(path: Path, files: list[Path], warn: Callable[[str], None]) -> list[Path]:
     """The files that metadata.yaml names. Raises what reading YAML of any content may raise."""
     metadata = _metadata(path)
     names = [Path(name).name for name in metadata["relative_file_paths"]]
-    if str(metadata.get("compression_mode", "")).lower() == "file":
-        return [path]
     listed = [path / name for name in names]
     missing = [file.name for file in listed if not file.exists()]
     if missing:
@@ -175,7 +142,7 @@ def _listed(path: Path, files: list[Path], warn: Callable[[str], None]) -> list[
         return there
     if unlisted := [file.name for file in files if file not in listed]:
         warn(f"not read, as metadata.yaml does not name them: {', '.join(unlisted)}")
-    if unknown := [file.name for file in listed if file.suffix not in SUFFIXES]:
+    if unknown := [file.name for file in listed if not is_storage_file(file)]:
         raise BagError(f"{path}: {unknown[0]} is of an unknown kind; expected {_or(SUFFIXES)} files")
     return listed
 
@@ -187,14 +154,16 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def _kind(path: Path) -> str:
-    """The suffix that tells the format; `rosbag record` writes to `.bag.active` until it ends."""
-    return ".bag" if path.name.endswith(".bag.active") else path.suffix
+    """The suffix that tells the format. `rosbag record` writes to `.bag.active` until it ends; files that are
+    compressed as a whole end in `.zstd`."""
+    return Path(path.stem).suffix if path.suffix in (".active", ".zstd") else path.suffix
 
 
 def _series(file: Path) -> tuple[str, str]:
     """What the files of one split bag have in common: `drive_0.mcap` and `drive_1.mcap` are of one."""
-    stem, _, number = file.stem.rpartition("_")
-    return (f"{stem}_" if stem and number.isdigit() else file.stem), file.suffix
+    own = file.name.partition(_kind(file))[0]
+    stem, _, number = own.rpartition("_")
+    return (f"{stem}_" if stem and number.isdigit() else own), _kind(file)
 
 
 def _other(path: Path) -> str:
@@ -202,8 +171,6 @@ def _other(path: Path) -> str:
     bags = [p.parent for p in sorted(path.glob("*/metadata.yaml"))]
     if bags:
         return f"; it holds {len(bags)} folders that are bags: {', '.join(p.name for p in bags[:5])}"
-    if any(path.glob("*.zstd")):
-        return "; compressed storage files (.zstd) cannot be read without the metadata.yaml"
     if (path / "images").is_dir():
         return f"; to make a bag of a dataset folder: ovseg bag make {path}"
     return ""

@@ -1,10 +1,9 @@
-"""One storage file of a bag, however it is read: what it has, its messages, and decompression."""
+"""One storage file of a bag, whatever its format: what it has, its messages, and decompression."""
 
 import bz2
 import sys
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,12 +42,13 @@ class RawMessage(NamedTuple):
 
 
 class StorageFile(ABC):
-    """An open storage file, or a folder whose files are compressed as a whole. `start_ns` and `end_ns` are
-    the times of the first and the last message, None where there is none; `storage` is mcap, sqlite3 or ros1;
-    `compression` none, zstd, lz4 or bz2; `losses` says in words what could not be read so far."""
+    """An open storage file. `start_ns` and `end_ns` are the times of the first and the last message, None
+    where there is none; `storage` is mcap, sqlite3 or ros1; `compression` none, zstd, lz4 or bz2; `problem`
+    says why the file is not intact, `losses` what could not be read so far."""
 
     storage: str
     compression = "none"
+    problem = ""
     channels: list[TopicInfo]
     start_ns: int | None
     end_ns: int | None
@@ -66,22 +66,16 @@ class StorageFile(ABC):
 
     @abstractmethod
     def _survey(self) -> None:
-        """Find the topics and the times."""
+        """Find the topics and the times. Raises ValueError, OSError."""
 
     @abstractmethod
     def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[RawMessage]:
         """The messages of these topics from a time on, in the order of recording."""
 
-    def _count(self, topics: Mapping[int, tuple[str, str]], found: Iterable[tuple[int, int]]) -> None:
-        """Count the messages by topic, from the number of the topic and the time of each. `topics` has names
-        and types by number, and may grow while the messages are found."""
-        counts: Counter[int] = Counter()
-        self.start_ns = self.end_ns = None
-        for number, log_ns in found:
-            counts[number] += 1
-            self.start_ns = log_ns if self.start_ns is None else min(log_ns, self.start_ns)
-            self.end_ns = log_ns if self.end_ns is None else max(log_ns, self.end_ns)
-        self.channels = [TopicInfo(topic, kind, counts[number]) for number, (topic, kind) in topics.items()]
+    def lose(self, loss: str) -> None:
+        """Note what could not be read; it follows the file's name."""
+        if loss not in self.losses:
+            self.losses.append(loss)
 
     def close(self) -> None:
         """Close the file."""

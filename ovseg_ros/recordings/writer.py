@@ -11,7 +11,13 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.layouts import open_dataset
-from ovseg_ros.recordings.file_sources import COMPRESSED_TOPIC, FIRST_STAMP_NS, RAW_TOPIC
+from ovseg_ros.recordings.file_sources import (
+    COMPRESSED_TOPIC,
+    FIRST_STAMP_NS,
+    RAW_TOPIC,
+    file_content,
+    read_image,
+)
 from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
     IMAGE,
@@ -111,21 +117,21 @@ def make_bag(
     labelled = 0
     with BagWriter(output) as bag:
         bag.add_topic(topic, kind)
-        if dataset.classes:
+        if dataset.legend.names:
             bag.add_topic(TRUTH_INFO_TOPIC, LABEL_INFO, latched=True)
             bag.add_topic(TRUTH_TOPIC, IMAGE)
             bag.write_cdr(
-                TRUTH_INFO_TOPIC, truth_info_cdr(dataset.label_names, FIRST_STAMP_NS), FIRST_STAMP_NS
+                TRUTH_INFO_TOPIC, truth_info_cdr(dataset.legend.names, FIRST_STAMP_NS), FIRST_STAMP_NS
             )
         for index, item in enumerate(items):
             stamp = FIRST_STAMP_NS + round(index * 1e9 / rate)
-            pixels = dataset.read_image(item)
+            pixels = read_image(item.image)
             if compressed:
-                bag.write(topic, compressed_message(*dataset.encoded(item), stamp), stamp)
+                bag.write(topic, compressed_message(*file_content(item.image), stamp), stamp)
             else:
                 bag.write(topic, image_message(pixels, "rgb8", stamp), stamp)
-            truth = dataset.read_labels(item)
-            if truth is not None:
+            if item.labels is not None:
+                truth = dataset.read_labels(item)
                 if truth.shape != pixels.shape[:2]:
                     raise DatasetError(
                         f"{item.labels} is {_size(truth.shape)} and its image {item.image.name} "
@@ -135,8 +141,9 @@ def make_bag(
                 labelled += 1
             if progress:
                 progress(index + 1, len(items))
+    classes = tuple(dataset.legend.names.values())
     return BagSummary(
-        Path(output), len(items), labelled, dataset.classes, len(items) / rate, dataset.layout, dataset.split
+        Path(output), len(items), labelled, classes, len(items) / rate, dataset.layout, dataset.split
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ovseg_ros.runs.results import GraphFigures, RunResult
 
@@ -43,75 +44,71 @@ class Figure:
         return f"{scaled:{sign}.{self.places}f} {unit}".rstrip()
 
 
+_share = partial(Figure, unit="%", places=1)
+_time = partial(Figure, better=-1, unit="ms", places=0)
+_rate = partial(Figure, better=+1, unit="Hz", places=1)
+_number = partial(Figure, better=0, unit="", places=3)
+_count = partial(_number, places=0)
+
+
 def _graph(get: Callable[[GraphFigures], float | None]) -> Get:
     return lambda run: None if run.graph is None else get(run.graph)
 
 
+def _fitted_ece(run: RunResult) -> float | None:
+    return run.calibration.after.ece if run.calibration else None
+
+
+def _not_received(graph: GraphFigures) -> float | None:
+    return graph.frames_not_received
+
+
+def _first_answer(graph: GraphFigures) -> float | None:
+    return graph.recovery.first_answer_ms.p50 if graph.recovery else None
+
+
 FIGURES: Mapping[str, tuple[Figure, ...]] = {
     "Quality": (
-        Figure("mean IoU", lambda run: run.metrics.miou, +1),
-        Figure("pixel accuracy", lambda run: run.metrics.pixel_accuracy, +1),
-        Figure("mean accuracy", lambda run: run.metrics.mean_accuracy, +1),
-        Figure("frequency-weighted IoU", lambda run: run.metrics.frequency_weighted_iou, +1),
-        Figure("boundary F", lambda run: run.metrics.boundary_f, +1),
-        Figure("flicker", lambda run: run.metrics.flicker, -1),
-        Figure("flicker along the motion", lambda run: run.metrics.flicker_along_motion, -1),
-        Figure("unlabelled pixels", lambda run: run.metrics.unlabelled_share, 0),
-        Figure("frames scored", lambda run: run.metrics.frames, 0, "", 0),
+        _share("mean IoU", lambda run: run.metrics.miou, +1),
+        _share("pixel accuracy", lambda run: run.metrics.pixel_accuracy, +1),
+        _share("mean accuracy", lambda run: run.metrics.mean_accuracy, +1),
+        _share("frequency-weighted IoU", lambda run: run.metrics.frequency_weighted_iou, +1),
+        _share("boundary F", lambda run: run.metrics.boundary_f, +1),
+        _share("flicker", lambda run: run.metrics.flicker, -1),
+        _share("flicker along the motion", lambda run: run.metrics.flicker_along_motion, -1),
+        _share("unlabelled pixels", lambda run: run.metrics.unlabelled_share, 0),
+        _count("frames scored", lambda run: run.metrics.frames),
     ),
     "Confidence": (
-        Figure("calibration error (ECE)", lambda run: run.metrics.ece, -1),
-        Figure("Brier score", lambda run: run.metrics.brier, -1, "", 3),
-        Figure("best threshold", lambda run: run.metrics.best_threshold.threshold, 0, "", 3),
-        Figure(
-            "calibration error after the fit",
-            lambda run: run.calibration.after.ece if run.calibration else None,
-            -1,
-            key=False,
-        ),
-        Figure("mean IoU at the best threshold", lambda run: run.metrics.best_threshold.miou, +1, key=False),
+        _share("calibration error (ECE)", lambda run: run.metrics.ece, -1),
+        _number("Brier score", lambda run: run.metrics.brier, better=-1),
+        _number("best threshold", lambda run: run.metrics.best_threshold.threshold),
+        _share("calibration error after the fit", _fitted_ece, -1, key=False),
+        _share("mean IoU at the best threshold", lambda run: run.metrics.best_threshold.miou, +1, key=False),
     ),
     "Speed": (
-        Figure("latency, median", lambda run: run.latency_ms.p50, -1, "ms", 0),
-        Figure("latency, 95th percentile", lambda run: run.latency_ms.p95, -1, "ms", 0),
-        Figure("latency, 99th percentile", lambda run: run.latency_ms.p99, -1, "ms", 0),
-        Figure("latency, largest", lambda run: run.latency_ms.max, -1, "ms", 0, key=False),
-        Figure("frames a second", lambda run: run.frames_per_second, +1, "Hz"),
+        _time("latency, median", lambda run: run.latency_ms.p50),
+        _time("latency, 95th percentile", lambda run: run.latency_ms.p95),
+        _time("latency, 99th percentile", lambda run: run.latency_ms.p99),
+        _time("latency, largest", lambda run: run.latency_ms.max, key=False),
+        _rate("frames a second", lambda run: run.frames_per_second),
         Figure("peak memory", lambda run: run.peak_mb, -1, "MB", 0),
     ),
     "Frames": (
-        Figure("frames sent", _graph(lambda graph: graph.frames_in), 0, "", 0),
-        Figure("frames answered", _graph(lambda graph: graph.frames_out), 0, "", 0),
-        Figure("frames dropped", _graph(lambda graph: graph.frames_dropped), -1, "", 0),
-        Figure(
-            "frames the node never received",
-            _graph(lambda graph: graph.frames_not_received),
-            -1,
-            "",
-            0,
-            key=False,
+        _count("frames sent", _graph(lambda graph: graph.frames_in)),
+        _count("frames answered", _graph(lambda graph: graph.frames_out)),
+        _count("frames dropped", _graph(lambda graph: graph.frames_dropped), better=-1),
+        _count(
+            "frames the node never received", _graph(lambda g: g.frames_not_received), better=-1, key=False
         ),
-        Figure("input rate", _graph(lambda graph: graph.rate.sent), 0, "Hz"),
-        Figure("output rate", _graph(lambda graph: graph.rate.output), +1, "Hz"),
-        Figure("jitter", _graph(lambda graph: graph.jitter_ms), -1, "ms", 0),
-        Figure("service reply, median", _graph(lambda graph: graph.service_ms.p50), -1, "ms", 0),
-        Figure("service reply, slowest", _graph(lambda graph: graph.service_ms.max), -1, "ms", 0, key=False),
-        Figure("highest sustainable rate", _graph(lambda graph: graph.sustainable_rate), +1, "Hz"),
-        Figure(
-            "first answer after a loop",
-            _graph(lambda graph: graph.recovery.first_answer_ms.p50 if graph.recovery else None),
-            -1,
-            "ms",
-            0,
-        ),
-        Figure(
-            "sent late by, 95th percentile",
-            _graph(lambda graph: graph.sending.late_ms.p95),
-            -1,
-            "ms",
-            0,
-            key=False,
-        ),
+        _rate("input rate", _graph(lambda graph: graph.rate.sent), better=0),
+        _rate("output rate", _graph(lambda graph: graph.rate.output)),
+        _time("jitter", _graph(lambda graph: graph.jitter_ms)),
+        _time("service reply, median", _graph(lambda graph: graph.service_ms.p50)),
+        _time("service reply, slowest", _graph(lambda graph: graph.service_ms.max), key=False),
+        _rate("highest sustainable rate", _graph(lambda graph: graph.sustainable_rate)),
+        _time("first answer after a loop", _graph(_first_answer)),
+        _time("sent late by, 95th percentile", _graph(lambda graph: graph.sending.late_ms.p95), key=False),
     ),
 }
 """By group, in the order of the page."""

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ovseg_ros.metrics.bootstrap import Interval
 from ovseg_ros.report.charts import Axes, tag
-from ovseg_ros.report.markdown import plain, table
+from ovseg_ros.report.templates import from_template
 from ovseg_ros.runs.comparison import ComparisonResult, MethodResult
 
 COLUMNS = ("method", "mean IoU", "difference", "pixel accuracy", "ms", "p95 ms", "peak MB")
@@ -65,17 +65,16 @@ def notes(comparison: ComparisonResult) -> list[str]:
 def methods_as_markdown(comparison: ComparisonResult) -> str:
     """The whole comparison as a Markdown page."""
     rows = comparison.rows
-    names = list(dict.fromkeys(name for row in rows for name in row.per_class_iou))
-    ious = [(name, *(_percent(row.per_class_iou.get(name), None) for row in rows)) for name in names]
-    parts = [
-        "# Comparison of methods",
-        "\n".join(f"- {plain(name)}: {plain(text)}" for name, text in comparison.settings.items()),
-        table(COLUMNS, [cells(row, comparison.reference) for row in rows]),
-        *(plain(note) for note in notes(comparison)),
-        "## IoU by class",
-        table(["class", *(row.name for row in rows)], ious),
-    ]
-    return "\n\n".join(parts) + "\n"
+    names = dict.fromkeys(name for row in rows for name in row.per_class_iou)
+    return from_template(
+        "methods.md.jinja",
+        comparison=comparison,
+        columns=COLUMNS,
+        rows=[cells(row, comparison.reference) for row in rows],
+        notes=notes(comparison),
+        names=["class", *(row.name for row in rows)],
+        ious=[(name, *(_percent(row.per_class_iou.get(name), None) for row in rows)) for name in names],
+    )
 
 
 def methods_as_svg(comparison: ComparisonResult) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ovseg_ros.images.drawing import colorize
-from ovseg_ros.report.charts import hex_color
 from ovseg_ros.report.figures import percent
 from ovseg_ros.runs.results import FrameResult
 from ovseg_ros.vocabulary import BACKGROUND_ID, UNLABELLED_ID, Vocabulary
@@ -32,27 +31,7 @@ class Picture:
     truth: UInt8[np.ndarray, "H W"] | None
 
 
-def frame_section(picture: Picture) -> dict[str, object]:
-    """What the page shows of a frame: title, figures, panels as data URIs, and a legend."""
-    return {
-        "title": picture.title,
-        "number": picture.score.number + 1,
-        "figures": _frame_figures(picture.score),
-        "panels": [
-            {
-                "name": name,
-                "source": data_uri(array, "jpeg" if photo else "png"),
-                "width": array.shape[1],
-                "height": array.shape[0],
-                "ramp": name == "confidence",
-            }
-            for name, array, photo in _panels(picture)
-        ],
-        "classes": _legend(picture),
-    }
-
-
-def _panels(picture: Picture) -> list[tuple[str, np.ndarray, bool]]:
+def panels(picture: Picture) -> list[tuple[str, np.ndarray, bool]]:
     """Image, prediction, and truth and confidence where they are there, all of one size: name, uint8
     [h, w, 3] RGB, and whether it is a photograph (or a flat picture of labels)."""
     found = [("image", picture.image, True)]
@@ -69,7 +48,7 @@ def _panels(picture: Picture) -> list[tuple[str, np.ndarray, bool]]:
     ]
 
 
-def _frame_figures(figures: FrameResult) -> str:
+def frame_figures(figures: FrameResult) -> str:
     """The figures of one frame in a line."""
     parts = [f"frame {figures.number + 1}"]
     if figures.latency_ms is not None:
@@ -79,8 +58,8 @@ def _frame_figures(figures: FrameResult) -> str:
     return ", ".join(parts)
 
 
-def _legend(picture: Picture) -> list[dict[str, str]]:
-    """Chips of the classes that the frame shows, in truth or prediction."""
+def legend(picture: Picture) -> list[tuple[str, np.ndarray]]:
+    """Words and RGB colour of the classes that the frame shows, in truth or prediction."""
     vocabulary = picture.vocabulary
     seen = set(np.unique(picture.labels).tolist())
     if picture.truth is not None:
@@ -89,24 +68,20 @@ def _legend(picture: Picture) -> list[dict[str, str]]:
     names = {entry.id: "; ".join(entry.prompts) for entry in vocabulary.classes}
     names |= {BACKGROUND_ID: "background", UNLABELLED_ID: unlabelled}
     palette = vocabulary.palette()
-    return [
-        {"words": words, "color": hex_color(palette[number])}
-        for number, words in names.items()
-        if number in seen
-    ]
+    return [(words, palette[number]) for number, words in names.items() if number in seen]
 
 
 def write_strip(folder: Path, picture: Picture) -> tuple[str, str]:
     """Write the panels of a picture side by side, to `pictures/` in a folder; returns the file's name
     there and a caption."""
-    shown = _panels(picture)
+    shown = panels(picture)
     gap = np.full((shown[0][1].shape[0], _GAP, 3), 255, np.uint8)
     strip = np.hstack([part for _, array, _ in shown for part in (gap, array)][1:])
     name = f"pictures/frame_{picture.score.number + 1:06d}.jpg"
     (folder / "pictures").mkdir(exist_ok=True)
     (folder / name).write_bytes(_encoded(strip, "jpeg"))
     order = ", ".join(panel for panel, _, _ in shown)
-    return name, f"{picture.title}: {_frame_figures(picture.score)}; from left to right {order}"
+    return name, f"{picture.title}: {frame_figures(picture.score)}; from left to right {order}"
 
 
 def size_within(image: np.ndarray, width: int) -> tuple[int, int]:

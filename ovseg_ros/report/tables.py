@@ -36,22 +36,22 @@ def metrics_table(result: RunResult) -> Table:
     for name in ("vocabulary", "frames", "mean IoU", "pixels", "boundary F", "ECE", "flicker"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("words", no_wrap=True, overflow="ellipsis", ratio=1)
-    for phase in result.phases:
-        names = ", ".join(entry.split(";")[0] for entry in phase.classes)
-        table.add_row(*_metrics(str(phase.revision), phase.metrics.frames, phase.metrics), Text(names))
-    if len(result.phases) > 1:
-        frames = sum(phase.metrics.frames or 0 for phase in result.phases)
-        table.add_row(*_metrics("all", frames, result.metrics))
+    rows = [
+        (str(phase.revision), phase.metrics.frames, phase.metrics, phase.classes) for phase in result.phases
+    ]
+    if len(rows) > 1:
+        rows.append(("all", sum(frames or 0 for _, frames, *_ in rows), result.metrics, ()))
+    for name, frames, metrics, classes in rows:
+        shares = (metrics.miou, metrics.pixel_accuracy, metrics.boundary_f, metrics.ece, metrics.flicker)
+        words = ", ".join(entry.split(";")[0] for entry in classes)
+        table.add_row(name, str(frames or 0), *map(percent, shares), Text(words))
     return table
 
 
-def _table(first: str, *numbers: str) -> Table:
-    return Table(first, *(Column(Text(name), justify="right") for name in numbers))
-
-
-def _metrics(name: str, frames: int | None, metrics: SegmentationMetrics) -> list[str]:
-    shares = (metrics.miou, metrics.pixel_accuracy, metrics.boundary_f, metrics.ece, metrics.flicker)
-    return [name, str(frames or 0), *map(percent, shares)]
+def _table(first: str, *numbers: str, title: str | None = None) -> Table:
+    """A table whose first column is text, the others numbers."""
+    columns = (Column(Text(name), justify="right") for name in numbers)
+    return Table(first, *columns, title=title, title_justify="left", caption_justify="left")
 
 
 def class_iou_table(metrics: SegmentationMetrics) -> Table:
@@ -168,9 +168,7 @@ def side_by_side_tables(comparison: RunComparison) -> list[Table]:
 
 def inputs_table(results: Sequence[tuple[Source, ClassStatistics]], vocabulary: Vocabulary) -> Table:
     """The first inputs of an `ovseg segment`: frames, time, largest classes."""
-    table = Table("input", title="Inputs", title_justify="left", caption_justify="left")
-    for name in ("frames", "p50 ms", "p95 ms"):
-        table.add_column(name, justify="right")
+    table = _table("input", "frames", "p50 ms", "p95 ms", title="Inputs")
     table.add_column("largest classes")
     for source, statistics in results[:_LISTED_INPUTS]:
         largest = statistics.by_share(vocabulary)[:_LISTED_CLASSES]
@@ -185,9 +183,7 @@ def inputs_table(results: Sequence[tuple[Source, ClassStatistics]], vocabulary: 
 
 def class_share_table(statistics: ClassStatistics, vocabulary: Vocabulary) -> Table:
     """The classes that an `ovseg segment` saw, the largest first, and a line with those that it did not."""
-    table = Table("class", title="Classes", title_justify="left", caption_justify="left")
-    for name in ("id", "share", "confidence", "in frames"):
-        table.add_column(name, justify="right")
+    table = _table("class", "id", "share", "confidence", "in frames", title="Classes")
     for class_id, name in statistics.by_share(vocabulary):
         share, confidence = f"{statistics.share(class_id):.1%}", f"{statistics.confidence(class_id):.2f}"
         table.add_row(Text(name), str(class_id), share, confidence, f"{statistics.seen[class_id]:.0f}")

@@ -105,6 +105,12 @@ def test_many_classes_far_apart(way: str) -> None:
     check(labels_and_confidence, 40 * scores, ids, thresholds, (64, 70))
 
 
+@pytest.mark.parametrize(("classes", "spread"), [(1, 1), (9, 1), (30, 0.01), (254, 2)])
+def test_cells_of_the_grid_larger_than_a_tile(way: str, classes: int, spread: float) -> None:
+    scores, ids, thresholds = random_case(1, classes, (2, 3), images=1)
+    check(labels_and_confidence, spread * scores, ids, thresholds, (147, 205))
+
+
 def test_the_first_of_equal_classes_wins(way: str) -> None:
     scores = torch.randn(1, 1, 4, 5).expand(1, 30, 4, 5)
     labels, confidence = labels_and_confidence(

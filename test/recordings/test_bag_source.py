@@ -56,21 +56,12 @@ class BagInMemory(Bag):
             image = image_message(np.zeros((1, 1), np.uint8), "mono8", time + MS)
             data = bytes(types.serialize_cdr(image, IMAGE))
             self._messages.append(Message(topic, IMAGE, time + MS, data, time + MS))
+        names = sorted({message.topic for message in self._messages})
+        self.topics = [TopicInfo(name, IMAGE, 1, None) for name in names]
+        self.start_ns, self.end_ns = self._messages[0].log_ns, self._messages[-1].log_ns
 
     def __enter__(self) -> "BagInMemory":
         return self
-
-    @property
-    def topics(self) -> list[TopicInfo]:
-        return [TopicInfo(name, IMAGE, 1, None) for name in sorted({m.topic for m in self._messages})]
-
-    @property
-    def start_ns(self) -> int:
-        return self._messages[0].log_ns
-
-    @property
-    def end_ns(self) -> int:
-        return self._messages[-1].log_ns
 
     def messages(self, topics: Sequence[str], start_ns: int = 0) -> Iterator[Message]:
         for message in self._messages:

@@ -51,7 +51,7 @@ def bag(tmp_path: Path) -> Path:
 def test_all_that_is_reported(bag: Path) -> None:
     progress: list[tuple[int, int]] = []
     info = inspect_bag(bag, progress=lambda *state: progress.append(state))
-    assert (info.storage, info.compression, info.seconds) == ("mcap", "zstd", 9.5)
+    assert (info.storage, info.compression, info.duration_s) == ("mcap", "zstd", 9.5)
     assert info.file_bytes == (bag / "bag.mcap").stat().st_size
     assert info.cameras == ["/front/image", "/rear/image/compressed"]
     images = {image.topic.name: image for image in info.images}
@@ -69,7 +69,7 @@ def test_all_that_is_reported(bag: Path) -> None:
     ]
     assert info.truth is not None
     assert info.truth.classes == {1: "road", 2: "sky"}
-    assert (info.truth.labels, info.truth.matched) == (10, 10)
+    assert (info.truth.labels, info.truth.matched_images) == (10, 10)
     assert progress[-1] == (44, 44)
 
 
@@ -77,7 +77,7 @@ def test_quick_reads_only_the_index(bag: Path) -> None:
     info = inspect_bag(bag, quick=True)
     assert info.images == []
     assert info.truth is not None
-    assert info.truth.matched is None
+    assert info.truth.matched_images is None
     assert {topic.name: topic.count for topic in info.topics} == {
         "/front/image": 14,
         "/rear/image/compressed": 20,

@@ -86,6 +86,6 @@ def test_a_colour_or_broken_file_is_no_label_image(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "1.png"), np.zeros((2, 2, 3), np.uint8))
     (tmp_path / "2.png").write_bytes(b"no image")
     folder = LabelFolder(tmp_path, LabelMap.from_names({1: "road"}))
-    for name in ("1.png", "2.png"):
-        with pytest.raises(LabelFileError, match=f"{name} is no label image"):
+    for name, problem in (("1.png", "has 3 channels of uint8"), ("2.png", "cannot be read as an image")):
+        with pytest.raises(LabelFileError, match=f"{name} {problem}"):
             folder.read(tmp_path / name)

@@ -155,7 +155,7 @@ class TestCompressedLabels:
     def test_lossy_and_coloured_ones_are_refused(self) -> None:
         with pytest.raises(ValueError, match="must be PNG, as a lossy format changes ids"):
             decode_label_image(self.message(".jpg", np.zeros((8, 8), np.uint8), "jpeg"), LabelMap())
-        with pytest.raises(ValueError, match="not of one grey channel"):
+        with pytest.raises(ValueError, match="has 3 channels of uint8; expected an image of one channel"):
             decode_label_image(self.message(".png", np.zeros((8, 8, 3), np.uint8), "png"), LabelMap())
 
 

@@ -15,8 +15,8 @@ from ovseg_ros.images.codec import decode_compressed
 from ovseg_ros.recordings.bag import TRUTH_INFO_TOPIC, TRUTH_TOPIC
 from ovseg_ros.recordings.config import RecordingConfig, SelectionConfig, TruthConfig
 from ovseg_ros.recordings.datasets.dataset import DatasetError
-from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, read_image
-from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Source, SourceError, expected_count, select
+from ovseg_ros.recordings.file_sources import VIDEO_RATE, VideoSource, images_source, read_image
+from ovseg_ros.recordings.frame import DEFAULT_RATE, Frame, Source, SourceError, select
 from ovseg_ros.recordings.label_files import LabelWriter
 from ovseg_ros.recordings.messages import (
     COMPRESSED_IMAGE,
@@ -65,7 +65,7 @@ def test_a_selection_takes_what_it_counts(
     chosen = list(select(items, selection, lambda n: n / 10))
     wanted = [n for n in range(total) if n / 10 >= start and (not length or n / 10 < start + length)]
     assert chosen == wanted[::every][: limit or None]
-    assert abs(expected_count(selection, total, total / 10) - len(chosen)) <= 1
+    assert abs(images_source(Path(), [Path()] * total).expected(selection) - len(chosen)) <= 1
     if limit and len(chosen) == limit:
         assert asked[-1] == chosen[-1]
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ovseg_ros.metrics.segmentation import SegmentationMetrics
 from ovseg_ros.report.figures import percent
-from ovseg_ros.report.markdown import code, comparison_as_markdown, plain, run_as_markdown, table
+from ovseg_ros.report.page import comparison_as_markdown, run_as_markdown
 from ovseg_ros.report.side_by_side import NamedRun, put_side_by_side
+from ovseg_ros.report.templates import code, plain, table
 from ovseg_ros.runs.results import Percentiles, RunResult
 
 from .stand_in_run import make_run

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ovseg_ros.report.markdown import run_as_markdown
-from ovseg_ros.report.page import render, render_comparison
+from ovseg_ros.report.page import render, render_comparison, run_as_markdown
 from ovseg_ros.report.side_by_side import put_side_by_side, read_runs
 from ovseg_ros.runs.comparison import ComparisonResult
 from ovseg_ros.runs.result_files import ResultError, as_json, read_result, to_json

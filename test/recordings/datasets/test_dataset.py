@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ovseg_ros.errors import OvsegError
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.config import SelectionConfig
 from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.layouts import open_dataset
+from ovseg_ros.recordings.file_sources import read_image
 from ovseg_ros.recordings.frame import Frame
 from ovseg_ros.recordings.sources import open_source
 from ovseg_ros.recordings.storage_file import BagError
@@ -76,16 +78,16 @@ def test_a_dataset_is_read_without_a_bag(tmp_path: Path, make_dataset: Callable)
     values = make_dataset(tmp_path / "set", count=12, suffix="png")
     (tmp_path / "set" / "labels" / "frame12.png").unlink()
     dataset = open_dataset(tmp_path / "set")
-    assert (dataset.layout, dataset.split, dataset.label_names) == (
+    assert (dataset.layout, dataset.split, dataset.legend.names) == (
         "folders",
         None,
         {1: "road", 2: "sky", 3: "red box"},
     )
     assert [item.name for item in dataset.items] == [f"frame{n}" for n in range(1, 13)]
-    assert dataset.read_labels(dataset.items[11]) is None
+    assert dataset.items[11].labels is None
     labels = dataset.read_labels(dataset.items[1])
     assert np.array_equal(labels, np.where(values[1] == 255, 255, values[1] + 1))
-    assert dataset.read_image(dataset.items[1]).shape == (48, 64, 3)
+    assert read_image(dataset.items[1].image).shape == (48, 64, 3)
 
 
 def test_a_limit(dataset: Path, tmp_path: Path) -> None:
@@ -146,8 +148,8 @@ def remove_images(folder: Path) -> None:
     [
         (spoil_size, r"frame2\.png is 20 x 10 and its image frame2\.jpg 64 x 48"),
         (spoil_value, r"frame2\.png has the value 7, .* the 3 classes have 0 to 2, void has 255"),
-        (spoil_channels, "kind RGB; expected one 8-bit channel"),
-        (spoil_image, r"frame2\.jpg cannot be read as an image"),
+        (spoil_channels, r"frame2\.png has 3 channels of uint8; expected an image of one channel"),
+        (spoil_image, r"frame2\.jpg: cannot be decoded as an image"),
         (spoil_label_file, r"frame2\.png cannot be read as an image"),
         (remove_classes, "no classes.txt"),
         (repeat_class, "line 3 names 'road' a second time"),
@@ -160,7 +162,7 @@ def test_what_is_wrong_is_said(
     dataset: Path, tmp_path: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
     spoil(dataset)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(OvsegError, match=message):
         make_bag(dataset, tmp_path / "bag")
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.datasets.dataset import DatasetError
 from ovseg_ros.recordings.datasets.layouts import LAYOUTS, open_dataset, recognise
+from ovseg_ros.recordings.file_sources import read_image
 from ovseg_ros.recordings.writer import make_bag
 
 
@@ -103,9 +104,9 @@ def test_a_folder_as_it_is_distributed(tmp_path: Path, layout: str) -> None:
     dataset = open_dataset(tmp_path)
     assert (dataset.layout, dataset.split) == (layout, split)
     item = dataset.items[0]
-    assert dataset.read_image(item).shape == (2, 4, 3)
+    assert read_image(item.image).shape == (2, 4, 3)
     assert dataset.read_labels(item).tolist() == [ids, ids]
-    named = [dataset.label_names[number] for number in ids if number != 255]
+    named = [dataset.legend.names[number] for number in ids if number != 255]
     assert [name for name in named if name in names] == list(names)
 
 
@@ -178,7 +179,7 @@ class TestVariants:
         make_context(tmp_path, "59_context_labels", lists=False)
         dataset = open_dataset(tmp_path)
         assert (dataset.layout, dataset.split) == ("pascal_context", None)
-        assert dataset.label_names[2] == "bicycle"
+        assert dataset.legend.names[2] == "bicycle"
 
     def test_cityscapes_with_train_ids_alone(self, tmp_path: Path) -> None:
         make_cityscapes(tmp_path, ("labelTrainIds",))
@@ -202,7 +203,7 @@ class TestVariants:
         make_context(tmp_path)
         with pytest.raises(DatasetError, match="choose one: --layout pascal_voc or pascal_context"):
             open_dataset(tmp_path)
-        assert len(open_dataset(tmp_path, "pascal_context").classes) == 59
+        assert len(open_dataset(tmp_path, "pascal_context").legend.names) == 59
 
     def test_two_years_of_voc_ask_for_a_choice(self, tmp_path: Path) -> None:
         make_voc(tmp_path / "VOC2007")
@@ -236,7 +237,9 @@ class TestWrongFolders:
     def test_an_image_that_a_list_names_is_missing(self, tmp_path: Path) -> None:
         make_voc(tmp_path)
         (tmp_path / "JPEGImages/2007_000033.jpg").unlink()
-        with pytest.raises(DatasetError, match=r"2007_000033\.jpg is missing; Segmentation/train\.txt"):
+        with pytest.raises(
+            DatasetError, match=r"2007_000033\.jpg is missing; ImageSets/Segmentation/train\.txt"
+        ):
             open_dataset(tmp_path, split="train")
 
     def test_an_empty_part(self, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from ovseg_ros.recordings.bag import Bag
 from ovseg_ros.recordings.messages import IMAGE, image_message, message_types
-from ovseg_ros.recordings.salvage.mcap import SalvagedMcap
 from ovseg_ros.recordings.storage_file import BagError
+from ovseg_ros.recordings.storages.mcap import McapFile
 
 MAGIC = b"\x89MCAP0\r\n"
 
@@ -76,7 +76,7 @@ def test_chunks_without_an_index_in_lz4(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mcap", header(), first, second)
     # Within a chunk the messages are sorted by time.
     assert values(path)[0] == [1, 2, 3]
-    part = SalvagedMcap(path)
+    part = McapFile(path)
     assert (part.compression, part.start_ns, part.end_ns) == ("lz4", 1, 3)
     part.close()
 
@@ -111,7 +111,7 @@ def test_another_profile_with_ros1_messages(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mcap", header("ros1"), *records)
     found, warnings = values(path)
     assert found == [9]
-    assert any("Profile is not ros2" in warning for warning in warnings)
+    assert any("it has no end" in warning for warning in warnings)
 
 
 def test_messages_in_an_encoding_that_is_not_ros(tmp_path: Path) -> None:
