@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -16,7 +16,6 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
-from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -42,6 +41,7 @@ _LATCHED_QOS = QoSProfile(
 )
 SetVocabularyRequest: TypeAlias = srv.SetVocabulary.Request
 _SERVICES = {"set_vocabulary": srv.SetVocabulary, "get_vocabulary": srv.GetVocabulary}
+_PRIVATE_SERVICES = {"get_state": GetState, "get_parameters": GetParameters}
 _OUTPUTS = {"labels": Image, "confidence": Image, "summary": msg.SegmentationSummary}
 _INCOMPLETE = 32
 """The oldest incomplete output is given up when this many newer ones have begun."""
@@ -123,11 +123,9 @@ class GraphClient:
     @_names_checked()
     def _connect(self) -> None:
         node, names = self._node, self.names
-        self._get_state = node.create_client(GetState, names.private("get_state"))
-        self._get_parameters = node.create_client(GetParameters, names.private("get_parameters"))
-        self._services = {
-            name: node.create_client(kind, names.in_namespace(name)) for name, kind in _SERVICES.items()
-        }
+        services = [(name, names.in_namespace(name), kind) for name, kind in _SERVICES.items()]
+        services += [(name, names.private(name), kind) for name, kind in _PRIVATE_SERVICES.items()]
+        self._services = {name: node.create_client(kind, full_name) for name, full_name, kind in services}
         for name, kind in _OUTPUTS.items():
             take = partial(self._take_output, name)
             node.create_subscription(kind, names.private(name), take, _OUTPUT_QOS, raw=True)
@@ -146,16 +144,15 @@ class GraphClient:
         self._camera_info = create(CameraInfo, names.camera_info, newest)
 
     def next_output(self, timeout: float) -> NodeOutput | None:
-        """The next output, None where there is none within `timeout` seconds."""
-        try:
-            return self.outputs.get(timeout=timeout)
-        except Empty:
-            return None
+        """The next output, None where there is none within `timeout` seconds.
 
-    def check(self) -> None:
-        """Raises what went wrong on the thread that receives messages."""
+        Raises what went wrong on the thread that receives messages.
+        """
         if self._error is not None:
             raise self._error
+        with suppress(Empty):
+            return self.outputs.get(timeout=timeout)
+        return None
 
     def nodes(self) -> int:
         """How many nodes of the segmenter's name the graph knows."""
@@ -174,7 +171,6 @@ class GraphClient:
         return sorted(others)
 
     def is_clock_published(self) -> bool:
-        """Whether somebody on the graph publishes /clock."""
         return self._node.count_publishers("/clock") > 0
 
     def wait_until_active(self, timeout: float, check: Callable[[], None]) -> None:
@@ -185,7 +181,7 @@ class GraphClient:
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             check()
-            reply = self._call(self._get_state, GetState.Request(), 2.0)
+            reply = self._reply("get_state", GetState.Request(), 2.0)
             if reply is not None and reply.current_state.id == State.PRIMARY_STATE_ACTIVE:
                 return
             if self.failure:
@@ -200,18 +196,16 @@ class GraphClient:
 
     def parameter(self, name: str, timeout: float = 10.0) -> Any | None:
         """A bool or string parameter of the node; None where it does not reply."""
-        reply = self._call(self._get_parameters, GetParameters.Request(names=[name]), timeout)
+        reply = self._reply("get_parameters", GetParameters.Request(names=[name]), timeout)
         if reply is None or not reply.values:
             return None
         value = reply.values[0]
         return {1: value.bool_value, 4: value.string_value}.get(value.type)
 
     def offer_clock(self) -> None:
-        """Create the publisher of /clock."""
         self._clock = self._node.create_publisher(Clock, "/clock", 1)
 
     def publish_clock(self, time_ns: int) -> None:
-        """Publish a time on /clock."""
         seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
         self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
 
@@ -225,8 +219,7 @@ class GraphClient:
         return sent_at
 
     def call(self, service: str, request: Any, on_reply: Callable[[Any, float], None]) -> None:
-        """Call set_vocabulary or get_vocabulary; `on_reply(response, seconds)` is called on the client's
-        thread."""
+        """Call a service; `on_reply(response, seconds)` is called on the client's thread."""
         called = time.monotonic()
         future = self._services[service].call_async(request)
         future.add_done_callback(lambda done: on_reply(done.result(), time.monotonic() - called))
@@ -248,16 +241,14 @@ class GraphClient:
             default_cost=newest.default_cost,
         )
 
-    def _call(self, client: Client, request: Any, timeout: float) -> Any | None:
-        if not client.wait_for_service(timeout):
-            return None
-        replied = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: replied.set())
-        if not replied.wait(timeout):
-            client.remove_pending_request(future)
-            return None
-        return future.result()
+    def _reply(self, service: str, request: Any, timeout: float) -> Any | None:
+        """The response of a service; None where it is not there, or does not reply in time."""
+        replies: SimpleQueue[Any] = SimpleQueue()
+        if self._services[service].wait_for_service(timeout):
+            self.call(service, request, lambda response, _: replies.put(response))
+            with suppress(Empty):
+                return replies.get(timeout=timeout)
+        return None
 
     def _spin(self) -> None:
         try:
@@ -272,7 +263,8 @@ class GraphClient:
         output = self._incomplete.setdefault(stamp_ns, NodeOutput(stamp_ns))
         setattr(output, name, data)
         if name == "labels":
-            output.arrived_at = time.monotonic() - _age(info)
+            received = info["received_timestamp"] or time.time_ns()  # the middleware uses the system clock
+            output.arrived_at = time.monotonic() - max(0.0, (time.time_ns() - received) / 1e9)
         if output.complete:
             del self._incomplete[stamp_ns]
             self.outputs.put(output)
@@ -291,9 +283,3 @@ class GraphClient:
                 failed = unconfigured and status.level == DiagnosticStatus.ERROR
                 self.failure = status.message if failed else ""
                 self._reported.set()
-
-
-def _age(info: Mapping[str, int]) -> float:
-    """Seconds since the middleware received a message, by the system clock, which it uses."""
-    received = info["received_timestamp"]
-    return max(0.0, (time.time_ns() - received) / 1e9) if received > 0 else 0.0

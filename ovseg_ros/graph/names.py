@@ -25,17 +25,14 @@ class GraphNames:
 
     @property
     def raw_image(self) -> str:
-        """Topic of raw images."""
         return self.image or self.in_namespace("image")
 
     @property
     def compressed_image(self) -> str:
-        """Topic of compressed images."""
         return f"{self.raw_image}/compressed"
 
     @property
     def camera_info(self) -> str:
-        """Topic of the calibration."""
         return f"{self.raw_image.rpartition('/')[0]}/camera_info"
 
     def private(self, name: str) -> str:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -25,26 +25,23 @@ _PROGRAM = "import sys; from ovseg_ros.node.segmenter_node import main; sys.exit
 _STOP_TIMEOUT = 20.0
 
 
+@dataclass
 class NodeProcess:
     """Runs the `segmenter` with the given parameters for the time of a `with` block.
 
-    Args:
+    Attributes:
         parameters: full parameter names ("model.name") and their values.
         folder: where `segmenter.yaml` (the parameters) and `segmenter.log` (the node's output) go.
-        names: of the node and its topics.
     """
 
-    def __init__(
-        self, parameters: Mapping[str, object], folder: Path, names: GraphNames | None = None
-    ) -> None:
-        self._parameters = parameters
-        self._names = names or GraphNames()
-        self._parameter_file = folder / "segmenter.yaml"
-        self._log_file = folder / "segmenter.log"
+    parameters: Mapping[str, object]
+    folder: Path
+    names: GraphNames = field(default_factory=GraphNames)
 
     def __enter__(self) -> "NodeProcess":
-        write_parameters(self._parameters, self._parameter_file)
-        arguments = [*self._names.remappings(), "--params-file", str(self._parameter_file)]
+        file = self.folder / "segmenter.yaml"
+        write_parameters(self.parameters, file)
+        arguments = [*self.names.remappings(), "--params-file", str(file)]
         command = [sys.executable, "-c", _PROGRAM, "--ros-args", *arguments]
         with self._log_file.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -59,6 +56,10 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    @property
+    def _log_file(self) -> Path:
+        return self.folder / "segmenter.log"
 
     def check(self) -> None:
         """Raises ReplayError with the end of the node's log where it has ended."""
@@ -89,11 +90,11 @@ class AttachedNode:
                 f"there is no node {name} on the graph (ROS_DOMAIN_ID, --node, --namespace); start it, or "
                 "leave out --attach to have one started"
             )
-        transport = client.parameter("input.transport", ATTACH_TIMEOUT)
-        if transport not in (None, _transport(topic)):
+        transport, own = client.parameter("input.transport", ATTACH_TIMEOUT), _transport(topic)
+        if transport not in (None, own):
             raise ReplayError(
-                f"{topic.name} of the recording has {_transport(topic)} images, but {name} takes {transport} "
-                f"ones; start it with input.transport:={_transport(topic)}"
+                f"{topic.name} of the recording has {own} images, but {name} takes {transport} ones; "
+                f"start it with input.transport:={own}"
             )
         if not client.names.image:
             client.wait_for_diagnostics(3.0)
@@ -148,11 +149,8 @@ def input_parameters(topic: TopicInfo, clock: bool) -> dict[str, object]:
     Reliably: of a best-effort image larger than the middleware's buffers a part is lost whenever the machine
     is busy, which is not the node's fault.
     """
-    return {
-        "input.transport": _transport(topic),
-        "input.reliability": "reliable",
-        "use_sim_time": clock,
-    }
+    transport = _transport(topic)
+    return {"input.transport": transport, "input.reliability": "reliable", "use_sim_time": clock}
 
 
 def write_parameters(parameters: Mapping[str, object], file: Path) -> None:

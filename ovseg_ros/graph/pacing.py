@@ -101,7 +101,6 @@ class Prefetch(Generic[ItemT]):
             return item
 
     def close(self) -> None:
-        """Stop reading."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

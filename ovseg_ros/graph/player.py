@@ -155,7 +155,6 @@ class Player:
 
     def _next_output(self) -> NodeOutput | None:
         self._check()
-        self._client.check()
         return self._client.next_output(_TICK)
 
     def _is_expecting(self, sender: "_Sender", trace: Trace) -> bool:

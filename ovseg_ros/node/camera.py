@@ -49,7 +49,6 @@ class CameraInput:
         self.decode = decode_image
 
     def open(self, config: InputConfig) -> None:
-        """Subscribe."""
         message_type, self.decode = TRANSPORTS[config.transport]
         self.smoothing = None
         self.statistics.opened()
@@ -110,7 +109,6 @@ def image_topic(node: Node, transport: str, camera: str) -> str:
 
 
 def input_topics(node: Node, transport: str, camera: str) -> list[str]:
-    """The full names of all topics that a camera reads."""
     others = [node.resolve_topic_name(_input_name(camera, name)) for name in ("camera_info", "depth")]
     return [image_topic(node, transport, camera), *others]
 

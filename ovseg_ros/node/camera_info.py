@@ -35,9 +35,7 @@ def scale_camera_info(
     """
     _check_values(info)
     if width <= 0 or height <= 0:
-        raise ImageError(
-            "camera_info_size", f"no camera_info can describe a mask of {width} x {height} pixels"
-        )
+        raise ImageError("camera_info_size", f"camera_info describes no mask of {width} x {height} pixels")
     scaled = copy.deepcopy(info)
     if info.width == 0 or info.height == 0:
         if info.k[0]:
@@ -49,17 +47,12 @@ def scale_camera_info(
         scaled.width, scaled.height = width, height
         return scaled
 
-    x_scale, y_scale = _scales(info, width, height, image_size or (width, height))
-    scaled.width, scaled.height = round(info.width * x_scale), round(info.height * y_scale)
+    x, y = _scales(info, width, height, image_size or (width, height))
+    scaled.width, scaled.height = round(info.width * x), round(info.height * y)
     for field, columns in (("k", 3), ("p", 4)):
         matrix = np.array(getattr(info, field), dtype=np.float64).reshape(3, columns)
-        setattr(scaled, field, (matrix * [[x_scale], [y_scale], [1.0]]).ravel())
-    for field, scale in (
-        ("x_offset", x_scale),
-        ("width", x_scale),
-        ("y_offset", y_scale),
-        ("height", y_scale),
-    ):
+        setattr(scaled, field, (matrix * [[x], [y], [1.0]]).ravel())
+    for field, scale in (("x_offset", x), ("width", x), ("y_offset", y), ("height", y)):
         setattr(scaled.roi, field, round(getattr(info.roi, field) * scale))
     return scaled
 
@@ -82,15 +75,15 @@ def calibration(
             f"camera_info has the size {info.width} x {info.height}, so that points cannot be placed; its "
             "publisher must fill width and height",
         )
-    x_scale, y_scale = _scales(info, width, height, image_size)
-    x_scale, y_scale = x_scale / (info.binning_x or 1), y_scale / (info.binning_y or 1)
+    x, y = _scales(info, width, height, image_size)
+    x, y = x / (info.binning_x or 1), y / (info.binning_y or 1)
     fx, cx, fy, cy = (info.p[i] for i in (0, 2, 5, 6)) if rectified else (info.k[i] for i in (0, 2, 4, 5))
     try:
         return CameraModel(
-            fx=fx * x_scale,
-            fy=fy * y_scale,
-            cx=(cx - info.roi.x_offset) * x_scale,
-            cy=(cy - info.roi.y_offset) * y_scale,
+            fx=fx * x,
+            fy=fy * y,
+            cx=(cx - info.roi.x_offset) * x,
+            cy=(cy - info.roi.y_offset) * y,
             model=info.distortion_model,
             coefficients=() if rectified else tuple(map(float, info.d)),
         )
@@ -111,7 +104,9 @@ def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int], 
 
 def _scales(info: "CameraInfo", width: int, height: int, image_size: tuple[int, int]) -> tuple[float, float]:
     """From pixels of the image that `info` describes to those of a mask of the image."""
-    full_width, full_height = _image_size(info)
+    # The image is the roi, or all, after binning.
+    full_width = max(1, (info.roi.width or info.width) // (info.binning_x or 1))
+    full_height = max(1, (info.roi.height or info.height) // (info.binning_y or 1))
     check_aspect("camera_info describes an image", (full_width, full_height), image_size, "camera_info_size")
     return width / full_width, height / full_height
 
@@ -127,9 +122,3 @@ def _check_values(info: "CameraInfo") -> None:
             f"the roi of camera_info ({roi.width} x {roi.height} pixels from {roi.x_offset}, {roi.y_offset}) "
             f"leaves its image of {info.width} x {info.height}; both are in pixels of the full sensor",
         )
-
-
-def _image_size(info: "CameraInfo") -> tuple[int, int]:
-    """Width and height of the image that `info` describes: its roi, or all of it, after binning."""
-    width, height = info.roi.width or info.width, info.roi.height or info.height
-    return max(1, width // (info.binning_x or 1)), max(1, height // (info.binning_y or 1))

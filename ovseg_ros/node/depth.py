@@ -104,7 +104,6 @@ class DepthMatch:
         return found
 
     def _distance(self, msg: "Image") -> float:
-        """Seconds between the two stamps."""
         return abs(stamp_of(msg) - self.stamp) / 1e9
 
 

@@ -93,11 +93,13 @@ def build_status(node_name: str, report: CameraReport) -> DiagnosticStatus:
     """The status message of `report` for the node of this full name."""
     level, text = judge(report)
     engine = report.engine
-    name = f"{node_name.lstrip('/')}: segmentation {report.camera}".rstrip()
-    status = DiagnosticStatus(level=level, name=name, message=text)
-    status.hardware_id = f"{engine['device']}/{engine['model']}" if engine else "none"
-    status.values = [KeyValue(key=key, value=value) for key, value in _values(report).items()]
-    return status
+    return DiagnosticStatus(
+        level=level,
+        name=f"{node_name.lstrip('/')}: segmentation {report.camera}".rstrip(),
+        message=text,
+        hardware_id=f"{engine['device']}/{engine['model']}" if engine else "none",
+        values=[KeyValue(key=key, value=value) for key, value in _values(report).items()],
+    )
 
 
 def _values(report: CameraReport) -> dict[str, str]:
@@ -114,9 +116,10 @@ def _values(report: CameraReport) -> dict[str, str]:
         "frames skipped, no subscriber": str(frames.skipped),
         "frames rejected": str(sum(frames.rejected.values())),
         "frames failed": str(frames.errors),
-        **{f"latency {which} (ms)": f"{value:.1f}" for which, value in frames.latency._asdict().items()},
         **{
-            f"processing {which} (ms)": f"{value:.1f}" for which, value in frames.processing._asdict().items()
+            f"{what} {which} (ms)": f"{value:.1f}"
+            for what, times in (("latency", frames.latency), ("processing", frames.processing))
+            for which, value in times._asdict().items()
         },
         "vocabulary revision": str(report.vocabulary_revision),
         "vocabulary classes": str(report.classes),
@@ -149,49 +152,45 @@ class Diagnostics:
         self._timer = node.create_timer(PERIOD, self.publish, clock=steady)
 
     def publish(self) -> None:
-        """Publish the reports as they are now."""
         name = self._node.get_fully_qualified_name()
         message = DiagnosticArray(status=[build_status(name, report) for report in self._reports()])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
     def _reports(self) -> list[CameraReport]:
-        """One report a camera."""
-        node, settings, pipeline = self._node, self._state.settings, self._state.pipeline
-        vocabulary = (
-            self._state.vocabulary.newest if pipeline is None else pipeline.setup.vocabulary.vocabulary
-        )
+        state, pipeline = self._state, self._state.pipeline
+        names = state.settings.camera_names if pipeline is None else [c.name for c in pipeline.cameras]
+        return [self._report(place, name) for place, name in enumerate(names)]
+
+    def _report(self, place: int, name: str) -> CameraReport:
+        node, state, pipeline = self._node, self._state, self._state.pipeline
+        key = (state.settings.input.transport, name)
+        if key not in self._image_topics:
+            self._image_topics[key] = image_topic(node, *key)
+        words = state.vocabulary.newest if state.in_force is None else state.in_force.vocabulary
         sim_time = node.get_parameter("use_sim_time").value
-        clock_missing = bool(sim_time) and node.get_clock().now().nanoseconds == 0
-        reports = []
-        names = settings.camera_names if pipeline is None else [c.name for c in pipeline.cameras]
-        for place, name in enumerate(names):
-            key = (settings.input.transport, name)
-            if key not in self._image_topics:
-                self._image_topics[key] = image_topic(node, *key)
-            report = CameraReport(
-                phase=self._state.phase,
-                camera=name,
-                image_topic=self._image_topics[key],
-                publishers=node.count_publishers(self._image_topics[key]),
-                stale_after=settings.input.stale_after,
-                vocabulary_revision=vocabulary.revision,
-                classes=len(vocabulary.classes),
-                failure=self._state.failure,
-                clock_missing=clock_missing,
-            )
-            if pipeline is not None:
-                camera, segmenter = pipeline.cameras[place], pipeline.setup.segmenter
-                received, dropped = camera.slot.counts
-                report = replace(
-                    report,
-                    frames=camera.statistics.snapshot(),
-                    received=received,
-                    dropped=dropped,
-                    qos_mismatches=dict(camera.qos_mismatches),
-                    engine=segmenter.description,
-                    shortage=segmenter.shortage,
-                    failure=pipeline.failure or report.failure,
-                )
-            reports.append(report)
-        return reports
+        report = CameraReport(
+            phase=state.phase,
+            camera=name,
+            image_topic=self._image_topics[key],
+            publishers=node.count_publishers(self._image_topics[key]),
+            stale_after=state.settings.input.stale_after,
+            vocabulary_revision=words.revision,
+            classes=len(words.classes),
+            failure=state.failure,
+            clock_missing=bool(sim_time) and node.get_clock().now().nanoseconds == 0,
+        )
+        if pipeline is None:
+            return report
+        camera, segmenter = pipeline.cameras[place], pipeline.setup.segmenter
+        received, dropped = camera.slot.counts
+        return replace(
+            report,
+            frames=camera.statistics.snapshot(),
+            received=received,
+            dropped=dropped,
+            qos_mismatches=dict(camera.qos_mismatches),
+            engine=segmenter.description,
+            shortage=segmenter.shortage,
+            failure=pipeline.failure or report.failure,
+        )

@@ -57,10 +57,7 @@ class LatencyGovernor:
     goes down as soon as that is over the limit. It goes up only after many frames with room for the next
     size, and more patiently after each time it had to come back: so it settles instead of swinging.
 
-    Args:
-        limit_ms: the latency to hold.
-        smallest, largest: bounds of the short side in pixels.
-        step: the short side moves in multiples of this, the side of a patch.
+    `smallest` and `largest` are bounds of the short side in pixels, and `step` is the side of a patch.
     """
 
     def __init__(self, limit_ms: float, smallest: int, largest: int, step: int) -> None:
@@ -76,7 +73,6 @@ class LatencyGovernor:
 
     @property
     def description(self) -> str:
-        """Limit and choice, for people."""
         held = "" if self.short_side > self._smallest else ", the smallest"
         return f"{self.limit_ms:g} ms: short side {self.short_side} of at most {self.largest}{held}"
 
@@ -149,13 +145,7 @@ class PreparedSegmenter:
 
     @staticmethod
     def next_smoothing(before: SmoothingState | None, seconds: float, stamp_ns: int) -> SmoothingState | None:
-        """What an image's labels are smoothed by; None where each image is taken alone.
-
-        Args:
-            before: of the camera's last image.
-            seconds: time constant; 0: no smoothing.
-            stamp_ns: of the image.
-        """
+        """What an image's labels are smoothed by, after the camera's last image; None with 0 seconds."""
         if not seconds:
             return None
         smoother = Smoother(seconds) if before is None else before.smoother
@@ -212,27 +202,18 @@ class PreparedSegmenter:
         return segmentations
 
     def encode_texts(self, texts: Sequence[tuple[str, ...]]) -> None:
-        """Get texts ready for `locate`, which may take long where they are new.
-
-        Raises:
-            OutOfMemory, DeviceLost: the device failed.
-        """
+        """Get texts ready for `locate`, which may take long where they are new. Raises as `segment`."""
         encode_texts(self._segmenter, texts)
 
     def locate(self, segmentation: Segmentation, texts: Sequence[tuple[str, ...]]) -> list[Heat]:
-        """Where the things that texts name are in an image that was segmented; may run beside `segment`.
-
-        Raises:
-            OutOfMemory, DeviceLost: the device failed.
-        """
+        """Where the things of texts are in a segmented image; may run beside `segment`, raises as that."""
         return locate(self._segmenter, segmentation, texts)
 
 
 class Engine:
     """A loaded model. `prepare` is for one thread at a time. Images of `cameras` may come at the same time.
 
-    Raises:
-        ModelError: it was not found or does not fit; the message names what was looked for and where.
+    Raises ModelError where it was not found or does not fit.
     """
 
     def __init__(self, config: ModelConfig, cameras: int = 1) -> None:

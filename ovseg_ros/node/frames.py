@@ -57,38 +57,36 @@ class FrameSetup:
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """A frame that is to be segmented: uint8 [H, W, 3] RGB, and what belongs to it."""
-
-    camera: "CameraInput"
-    arrived: ArrivedFrame
-    image: np.ndarray
-    depth: DepthMatch
-    smoothing: "SmoothingState | None"
-
-
-@dataclass(frozen=True)
-class LabelledFrame:
-    """A segmented frame.
+    """A frame that is to be segmented.
 
     Attributes:
         header: the input's.
         image: uint8 [H, W, 3] RGB.
-        segmentation: of the image.
-        camera_info: the newest one when the frame was taken, None where none came.
-        depth: finds the depth message that belongs to the frame.
-        setup: what it was segmented with.
+        depth: finds the depth message that belongs to it.
         arrived: monotonic time in seconds.
     """
 
+    camera: "CameraInput"
     header: Header
     image: np.ndarray
-    segmentation: "Segmentation"
-    camera_info: CameraInfo | None
     depth: DepthMatch
-    setup: FrameSetup
+    smoothing: "SmoothingState | None"
     arrived: float
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self.image.shape[1], self.image.shape[0]
 
     @property
     def age(self) -> float:
         """Seconds since the frame came."""
         return time.monotonic() - self.arrived
+
+
+@dataclass(frozen=True)
+class LabelledFrame(DecodedFrame):
+    """A segmented frame with the newest camera_info, None where none came, and what it was segmented with."""
+
+    segmentation: "Segmentation"
+    camera_info: CameraInfo | None
+    setup: FrameSetup

@@ -1,6 +1,8 @@
-"""How far the node has come, and what rclpy's managed nodes lack: reported failures, and one-shot timers."""
+"""How far the node has come, and what rclpy lacks: reports of failed transitions, logs throttled by kind."""
 
 import functools
+import math
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,23 +10,18 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from lifecycle_msgs.srv import ChangeState
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
-from rclpy.timer import Timer
 
 from ovseg_ros.node.settings import Settings
 from ovseg_ros.node.vocabulary_state import VocabularyState
 
 if TYPE_CHECKING:
+    from ovseg_ros.node.frames import VocabularySnapshot
     from ovseg_ros.node.pipeline import Pipeline
     from ovseg_ros.node.segmenter_node import SegmenterNode
 
 
 class NodePhase(IntEnum):
-    """How far the node has come in its life cycle."""
-
     UNCONFIGURED = 0
     INACTIVE = 1
     ACTIVE = 2
@@ -36,7 +33,7 @@ class NodeState:
 
     Attributes:
         settings: the parameters as they are now.
-        vocabulary: what was asked for and what is in force.
+        vocabulary: what was asked for.
         phase: how far the node has come.
         pipeline: there from *configure* on.
         failure: why the last transition failed; empty where it did not.
@@ -47,6 +44,11 @@ class NodeState:
     phase: NodePhase = NodePhase.UNCONFIGURED
     pipeline: "Pipeline | None" = None
     failure: str = ""
+
+    @property
+    def in_force(self) -> "VocabularySnapshot | None":
+        """The vocabulary in force; None before *configure*, which the newest one waits for."""
+        return None if self.pipeline is None else self.pipeline.setup.vocabulary
 
 
 Transition = Callable[["SegmenterNode", LifecycleState], TransitionCallbackReturn]
@@ -87,29 +89,23 @@ def answer_wrong_transitions(node: LifecycleNode) -> None:
     service.callback = answer
 
 
-class OneShots:
-    """Callbacks that come once, after a delay in real time, whatever `use_sim_time` says."""
+class Throttle:
+    """Passes on the first message of a kind, then one each `period` seconds, with a count of the rest.
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._timers: dict[str, Timer] = {}
+    Time is monotonic, so that neither a clock that is set back nor a bag that loops can silence it.
+    """
 
-    def after(self, delay: float, name: str, callback: Callable[[], None]) -> None:
-        """Call `callback` in `delay` seconds on the executor thread, in place of what had this name."""
-        self.cancel(name)
+    def __init__(self, period: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period = period
+        self._clock = clock
+        self._logged: dict[str, tuple[float, int]] = {}  # by kind: when one passed, and how many since
 
-        def run() -> None:
-            self.cancel(name)
-            callback()
-
-        clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timers[name] = self._node.create_timer(delay, run, clock=clock)
-
-    def cancel(self, name: str) -> None:
-        """Forget a callback that has not come yet; one that has is no mistake."""
-        if timer := self._timers.pop(name, None):
-            self._node.destroy_timer(timer)
-
-    def cancel_all(self) -> None:
-        for name in list(self._timers):
-            self.cancel(name)
+    def __call__(self, kind: str, message: str) -> str | None:
+        """The line to log, or None if one of this `kind` was logged less than `period` seconds ago."""
+        now = self._clock()
+        last, suppressed = self._logged.get(kind, (-math.inf, 0))
+        if now - last < self._period:
+            self._logged[kind] = last, suppressed + 1
+            return None
+        self._logged[kind] = now, 0
+        return f"{message} ({suppressed} more like this before)" if suppressed else message

@@ -4,13 +4,12 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import Point, Vector3
 from sensor_msgs.msg import Image, RegionOfInterest
 
-from ovseg_ros import msg
+from ovseg_ros import msg, srv
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import ImageError, fill_image
 from ovseg_ros.images.geometry import median_and_spread
@@ -19,9 +18,6 @@ from ovseg_ros.node.frames import LabelledFrame
 from ovseg_ros.node.point_cloud import frame_points
 from ovseg_ros.node.worker import FrameSlot
 from ovseg_ros.vocabulary.phrases import parse_entry
-
-if TYPE_CHECKING:
-    from ovseg_ros.clipseg import Heat
 
 IMAGE_PATIENCE = 2.0
 """Seconds that the next image is waited for: slow cameras send one a second."""
@@ -55,15 +51,6 @@ class LocateQuery:
     stale_after: float
 
 
-@dataclass(frozen=True)
-class LocateResult:
-    """What was found in frames, the oldest of which came `age` seconds ago, and a note for people."""
-
-    locations: list[msg.Location]
-    age: float
-    note: str
-
-
 class NewestFrame:
     """Where the worker leaves each segmented frame (`put`), and others get it (`get`).
 
@@ -80,12 +67,10 @@ class NewestFrame:
 
     @property
     def asked(self) -> bool:
-        """Whether somebody waits for a frame."""
         with self._changed:
             return self._waiting > 0
 
     def put(self, frame: LabelledFrame) -> None:
-        """A frame was segmented."""
         with self._changed:
             self._frame = frame
             self._changed.notify_all()
@@ -121,11 +106,7 @@ class NewestFrame:
 
 
 def parse_texts(texts: Sequence[str], threshold: float) -> list[tuple[str, ...]]:
-    """The phrases of each text of a call.
-
-    Raises:
-        OvsegError: there is no text, too many, one that cannot be, or no such threshold.
-    """
+    """The phrases of each text of a call. Raises an OvsegError on texts or a threshold that cannot be."""
     if not texts:
         raise LocateError("there is no text to look for; give one such as 'fire extinguisher'")
     if len(texts) > MAX_TEXTS:
@@ -136,11 +117,7 @@ def parse_texts(texts: Sequence[str], threshold: float) -> list[tuple[str, ...]]
 
 
 def chosen_cameras(camera: str, names: Sequence[str]) -> list[str]:
-    """Which of the node's cameras a call means; an empty name means all.
-
-    Raises:
-        LocateError: there is no such camera.
-    """
+    """Which of the node's cameras a call means; an empty name means all. Raises LocateError where none is."""
     if not camera:
         return list(names)
     if camera in names:
@@ -151,7 +128,7 @@ def chosen_cameras(camera: str, names: Sequence[str]) -> list[str]:
 
 def locate_in(
     frames: Mapping[str, LabelledFrame], query: LocateQuery, silent: Sequence[str] = ()
-) -> LocateResult:
+) -> srv.Locate.Response:
     """Look for the texts in segmented frames, given by camera; `silent` are cameras that sent none.
 
     Each text is located in the frame where its score is highest. What has a score below the threshold there
@@ -162,48 +139,34 @@ def locate_in(
         camera: frame.setup.segmenter.locate(frame.segmentation, texts) for camera, frame in frames.items()
     }
     best = [max(frames, key=lambda camera: heats[camera][place].score) for place in range(len(texts))]
-    points = {camera: _points(frames[camera]) for camera in dict.fromkeys(best)}
-    locations = [
-        _location(
-            *(frames[camera], camera, "; ".join(text)),
-            *(heats[camera][place], points[camera][0], query.threshold),
-        )
-        for place, (camera, text) in enumerate(zip(best, texts, strict=True))
-    ]
     ages = {camera: frame.age for camera, frame in frames.items()}
-    searched = [f"{camera}'s" if camera else "the" for camera in ages]
-    searched = [
+    searched = (f"{camera}'s" if camera else "the" for camera in ages)
+    searched = (
         f"{whose} frame of {age:.1f} s ago" for whose, age in zip(searched, ages.values(), strict=True)
-    ]
+    )
     notes = [f"searched {', '.join(searched)}", *(f"{camera} sends no images" for camera in silent)]
-    for camera, (_, why_not) in points.items():
-        if why_not:
-            notes.append(f"no positions in {camera}: {why_not}" if camera else f"no positions: {why_not}")
-    return LocateResult(locations, max(ages.values()), "; ".join(notes))
-
-
-def _points(frame: LabelledFrame) -> tuple[np.ndarray | None, str]:
-    """x, y and z of every pixel, [3, H, W], or why there are none."""
-    try:
-        return frame_points(frame), ""
-    except ImageError as error:
-        return None, str(error)
-
-
-def _location(
-    frame: LabelledFrame, camera: str, text: str, heat: "Heat", points: np.ndarray | None, threshold: float
-) -> msg.Location:
-    location = msg.Location(header=frame.header, text=text, camera=camera, score=heat.score)
-    location.heat = Image()
-    fill_image(location.heat, heat.probability, "mono8", frame.header)
-    location.found = heat.score >= threshold
-    if location.found:
-        region = best_region(heat.probability)
-        location.share = region.share
-        _place_in_image(location, region, frame.image.shape[1], frame.image.shape[0])
-        if points is not None:
-            _place_in_space(location, points[:, region.mask])
-    return location
+    points: dict[str, np.ndarray] = {}
+    for camera in dict.fromkeys(best):
+        try:
+            points[camera] = frame_points(frames[camera])
+        except ImageError as error:
+            notes.append(f"no positions in {camera}: {error}" if camera else f"no positions: {error}")
+    locations = []
+    for place, (camera, text) in enumerate(zip(best, texts, strict=True)):
+        frame, heat = frames[camera], heats[camera][place]
+        location = msg.Location(header=frame.header, text="; ".join(text), camera=camera, score=heat.score)
+        location.heat = Image()
+        fill_image(location.heat, heat.probability, "mono8", frame.header)
+        location.found = heat.score >= query.threshold
+        if location.found:
+            region = best_region(heat.probability)
+            location.share = region.share
+            _place_in_image(location, region, *frame.image_size)
+            if camera in points:
+                _place_in_space(location, points[camera][:, region.mask])
+        locations.append(location)
+    age = max(ages.values())
+    return srv.Locate.Response(success=True, message="; ".join(notes), locations=locations, age=age)
 
 
 def _place_in_image(location: msg.Location, region: Region, width: int, height: int) -> None:

@@ -1,7 +1,8 @@
 """What goes out: for each frame of a camera, while somebody subscribes, and the latched vocabulary."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -59,7 +60,6 @@ class CameraOutputs:
 
     @property
     def topics(self) -> list[str]:
-        """The full names of the topics that are always there."""
         return [publisher.topic_name for publisher in self._fixed]
 
     def add_classes(self, vocabulary: Vocabulary) -> None:
@@ -102,19 +102,23 @@ class CameraOutputs:
         Every message carries the input's header unchanged. Returns the seconds from the frame's stamp until
         its labels went out, NaN where unknown, and why what else was wanted could not be published.
         """
-        segmentation, header = frame.segmentation, frame.header
-        if _subscribed(self._labels):
-            self._send_image(self._labels, segmentation.labels, "mono8", header)
-        age = latency(stamp_of(frame), self._node.get_clock().now().nanoseconds)
-        if _subscribed(self._confidence):
-            self._send_image(self._confidence, segmentation.confidence, "mono8", header)
-        for class_id, publisher in self._in_use.items():
+        segmentation = frame.segmentation
+
+        def send(publisher: Publisher, pixels: Callable[[], np.ndarray], encoding: str = "mono8") -> None:
             if _subscribed(publisher):
-                self._send_image(publisher, segmentation.class_confidence(class_id), "mono8", header)
+                message = Image()
+                fill_image(message, pixels(), encoding, frame.header)
+                publisher.publish(message)
+
+        send(self._labels, lambda: segmentation.labels)
+        age = latency(stamp_of(frame), self._node.get_clock().now().nanoseconds)
+        send(self._confidence, lambda: segmentation.confidence)
+        for class_id, publisher in self._in_use.items():
+            send(publisher, partial(segmentation.class_confidence, class_id))
         if _subscribed(self._summary):
             summary = messages.summary_message(
                 make_message,
-                header,
+                frame.header,
                 segmentation.vocabulary,
                 segmentation.summary(),
                 self._class_topics,
@@ -123,46 +127,27 @@ class CameraOutputs:
                 latency_ms=1e3 * age,
             )
             self._summary.publish(summary)
-        if _subscribed(self._overlay):
-            alpha = frame.setup.output.overlay_alpha
-            pixels = overlay(frame.image, segmentation.labels, segmentation.vocabulary, alpha=alpha)
-            self._send_image(self._overlay, pixels, "rgb8", header)
+        alpha = frame.setup.output.overlay_alpha
+        drawn = partial(overlay, frame.image, segmentation.labels, segmentation.vocabulary, alpha=alpha)
+        send(self._overlay, drawn, "rgb8")
         failed = []
-        for publish in (self._publish_camera_info, self._publish_cost):
-            try:
-                publish(frame)
-            except ImageError as error:
-                failed.append(error)
+        try:
+            if frame.camera_info is not None and _subscribed(self._camera_info):
+                self._camera_info.publish(_scaled_camera_info(frame, frame.camera_info))
+        except ImageError as error:
+            failed.append(error)
+        if segmentation.vocabulary.has_costs:
+            send(self._cost, segmentation.expected_cost)
+        elif _subscribed(self._cost):
+            text = (
+                f"somebody subscribes to {self._cost.topic_name}, but no class of the vocabulary has a cost; "
+                "give costs in its file, in vocabulary.costs, or with set_vocabulary"
+            )
+            failed.append(ImageError("no_costs", text))
         return age, failed
 
-    def _publish_camera_info(self, frame: LabelledFrame) -> None:
-        """With the camera_info scaled to the labels; ImageError where it does not fit the image."""
-        if frame.camera_info is None or not _subscribed(self._camera_info):
-            return
-        height, width = frame.segmentation.labels.shape
-        image_size = frame.image.shape[1], frame.image.shape[0]
-        info = scale_camera_info(frame.camera_info, width, height, image_size)
-        info.header = frame.header
-        self._camera_info.publish(info)
-
-    def _publish_cost(self, frame: LabelledFrame) -> None:
-        """What planners pay for the pixels; ImageError where the vocabulary has no costs."""
-        if not _subscribed(self._cost):
-            return
-        if not frame.segmentation.vocabulary.has_costs:
-            raise ImageError(
-                "no_costs",
-                f"somebody subscribes to {self._cost.topic_name}, but no class of the vocabulary has a cost; "
-                "give costs in its file, in vocabulary.costs, or with set_vocabulary",
-            )
-        self._send_image(self._cost, frame.segmentation.expected_cost(), "mono8", frame.header)
-
     def publish_points(self, frame: LabelledFrame) -> None:
-        """Publish the points of `frame`, if somebody subscribes.
-
-        Raises:
-            ImageError: depth or camera_info is missing, or cannot be used.
-        """
+        """Publish the points of `frame`, if somebody subscribes. Raises ImageError where it cannot."""
         if _subscribed(self._points):
             self._points.publish(points_message(frame))
 
@@ -174,12 +159,6 @@ class CameraOutputs:
             self._by_slug, self._in_use = {}, {}
         for publisher in publishers:
             self._node.destroy_publisher(publisher)
-
-    @staticmethod
-    def _send_image(publisher: Publisher, pixels: np.ndarray, encoding: str, header: Header) -> None:
-        message = Image()
-        fill_image(message, pixels, encoding, header)
-        publisher.publish(message)
 
 
 class VocabularyOutputs:
@@ -216,6 +195,14 @@ class VocabularyOutputs:
 
 def _subscribed(publisher: Publisher) -> bool:
     return bool(publisher.get_subscription_count() > 0)
+
+
+def _scaled_camera_info(frame: LabelledFrame, info: CameraInfo) -> CameraInfo:
+    """The calibration for the labels; ImageError where it does not fit the image."""
+    height, width = frame.segmentation.output_size
+    scaled = scale_camera_info(info, width, height, frame.image_size)
+    scaled.header = frame.header
+    return scaled
 
 
 def vocabulary_snapshot(

@@ -28,10 +28,7 @@ class Parameters:
 
     A change is checked as a whole, which takes no longer than a service may keep the executor thread, and is
     refused with a reason or handed to the pipeline, where there is one. There it comes into force between two
-    frames.
-
-    Raises:
-        ConfigError: a value given at start is of the wrong type or outside its range.
+    frames. Raises ConfigError over a value given at start.
     """
 
     def __init__(self, node: Node, state: NodeState) -> None:
@@ -47,7 +44,8 @@ class Parameters:
 
     def follow(self) -> None:
         """Set the parameters to the vocabulary in force, if they describe another. Nothing is applied."""
-        vocabulary = self._state.vocabulary.undescribed()
+        in_force = self._state.in_force
+        vocabulary = self._state.vocabulary.undescribed(None if in_force is None else in_force.vocabulary)
         if vocabulary is None:
             return
         described = as_parameters(vocabulary)
@@ -138,31 +136,28 @@ def _declare(node: Node, option: Option) -> Value:
     node.undeclare_parameter(name)
     # rcl gives an empty list in a file or on the command line as no value at all.
     value = option.default if given is None else option.checked(given)
-    descriptor = _descriptor(option)
-    if isinstance(value, tuple):
-        node.declare_parameter(name, Parameter.Type.STRING_ARRAY, descriptor, ignore_override=True)
+    if isinstance(value, tuple):  # rclpy would take an empty list for one of bytes
+        node.declare_parameter(name, Parameter.Type.STRING_ARRAY, _descriptor(option), ignore_override=True)
         node.set_parameters([_parameter(name, value)])
     else:
-        node.declare_parameter(name, value, descriptor, ignore_override=True)
+        node.declare_parameter(name, value, _descriptor(option), ignore_override=True)
     return value
 
 
 def _descriptor(option: Option) -> ParameterDescriptor:
-    notes = [option.allowed] if option.choices else []
-    notes += [WHEN[option.changes]] if option.changes in WHEN else []
+    notes = [option.allowed if option.choices else "", WHEN.get(option.changes, "")]
     descriptor = ParameterDescriptor(
         description=f"{option.help} {option.node_help}".rstrip(),
-        additional_constraints="; ".join(notes),
+        additional_constraints="; ".join(filter(None, notes)),
         read_only=option.changes == "never",
     )
     if option.bounds is not None:
-        low, high = option.bounds
-        if isinstance(option.default, int):
-            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+        kind = type(option.default)
+        low, high = map(kind, option.bounds)
+        if kind is int:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
         else:
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=float(low), to_value=float(high))
-            ]
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return descriptor
 
 
@@ -173,14 +168,8 @@ def _parameter(name: str, value: Value) -> Parameter:
 
 
 def _retyped(parameter: Parameter) -> Parameter:
-    """The parameter with a whole number as a number, and any empty list as one of strings, where meant so."""
-    option = OPTIONS.get(parameter.name)
-    if option is None:
+    """The parameter in its own type: whole numbers and empty lists may be meant as others."""
+    try:
+        return _parameter(parameter.name, OPTIONS[parameter.name].checked(parameter.value))
+    except (KeyError, ConfigError):  # not ours, or refused with the reason by what comes next
         return parameter
-    if isinstance(option.default, float) and parameter.type_ is Parameter.Type.INTEGER:
-        return _parameter(parameter.name, float(parameter.value))
-    if isinstance(option.default, tuple) and parameter.value is not None:
-        value = parameter.value
-        if hasattr(value, "__len__") and not isinstance(value, str) and len(value) == 0:
-            return _parameter(parameter.name, ())
-    return parameter

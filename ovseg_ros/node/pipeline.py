@@ -15,18 +15,18 @@ from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from rclpy.task import Future
 
+from ovseg_ros import srv
 from ovseg_ros.clipseg.config import MethodConfig
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.images.codec import ImageError
 from ovseg_ros.node.camera import CameraInput
 from ovseg_ros.node.depth import stamp_of
 from ovseg_ros.node.frames import ArrivedFrame, DecodedFrame, FrameSetup, LabelledFrame, VocabularySnapshot
-from ovseg_ros.node.lifecycle import NodeState
-from ovseg_ros.node.locate import LocateError, LocateQuery, LocateResult, locate_in
+from ovseg_ros.node.lifecycle import NodeState, Throttle
+from ovseg_ros.node.locate import LocateError, LocateQuery, locate_in
 from ovseg_ros.node.outputs import VocabularyOutputs, vocabulary_snapshot
 from ovseg_ros.node.settings import InputConfig, Settings
 from ovseg_ros.node.statistics import STAMP_WARNINGS
-from ovseg_ros.node.throttle import Throttle
 from ovseg_ros.node.worker import Cancelled, FrameSlot, FrameWorker, SerialQueue
 from ovseg_ros.vocabulary import Vocabulary
 
@@ -75,7 +75,7 @@ class FramePath:
             self._rejected(camera, error)
             return None
         camera.smoothing = setup.segmenter.next_smoothing(camera.smoothing, setup.output.smoothing, stamp)
-        return DecodedFrame(camera, frame, image, depth, camera.smoothing)
+        return DecodedFrame(camera, frame.message.header, image, depth, camera.smoothing, frame.arrived)
 
     def batch_of(self, frame: DecodedFrame, setup: FrameSetup) -> Hashable:
         """Images of one size make a batch, where the device has memory for one."""
@@ -96,13 +96,7 @@ class FramePath:
             )
         return [
             LabelledFrame(
-                header=frame.arrived.message.header,
-                image=frame.image,
-                segmentation=segmentation,
-                camera_info=frame.camera.camera_info,
-                depth=frame.depth,
-                setup=setup,
-                arrived=frame.arrived.arrived,
+                **vars(frame), segmentation=segmentation, camera_info=frame.camera.camera_info, setup=setup
             )
             for frame, segmentation in zip(batch, segmentations, strict=True)
         ]
@@ -218,7 +212,7 @@ class Pipeline:
         return future
 
     def locate(self, query: LocateQuery) -> Future:
-        """Look for things in the newest frame of each camera that is asked; the result is a `LocateResult`.
+        """Look for things in the newest frame of each camera that is asked; the result is the response.
 
         Where that is older than `query.max_age` the next one is waited for, though not of a camera that has
         fallen silent while another has not. Errors are results of the future, too.
@@ -235,7 +229,6 @@ class Pipeline:
         stopped = self._worker.stop(STOP_TIMEOUT)
         with self._lock:
             self._destroyed = True
-            self._vocabulary_state.release()
         for camera in self.cameras:
             camera.outputs.destroy()
         self._vocabulary_outputs.destroy()
@@ -244,16 +237,15 @@ class Pipeline:
 
     def _prepare(self, method: MethodConfig, templates: str, vocabulary: Vocabulary) -> VocabularySnapshot:
         segmenter = self.engine.prepare(method, templates, vocabulary)
-        snapshot = self._announceable(vocabulary)
+        snapshot = self.setup.vocabulary
+        if snapshot.vocabulary is not vocabulary:
+            snapshot = self._announceable(vocabulary)
         with self._lock:
             self._offer(replace(self.setup, vocabulary=snapshot, segmenter=segmenter))
         return snapshot
 
     def _announceable(self, vocabulary: Vocabulary) -> VocabularySnapshot:
-        """The messages of a vocabulary that comes into force now, and its topics; those in force stay."""
-        in_force = self._vocabulary_state.in_force
-        if in_force is not None and in_force.vocabulary is vocabulary:
-            return in_force
+        """The messages of a vocabulary that comes into force now, and its topics."""
         for camera in self.cameras:
             camera.outputs.add_classes(vocabulary)
         names = [camera.name for camera in self.cameras]
@@ -262,14 +254,13 @@ class Pipeline:
     def _offer(self, setup: FrameSetup) -> None:
         if not self._destroyed:
             self.setup = setup
-            self._vocabulary_state.enforce(setup.vocabulary)
             self._worker.offer(setup)
 
     def _changed(
         self, vocabulary: Vocabulary, future: Future, outcome: VocabularySnapshot | Exception
     ) -> None:
         if isinstance(outcome, Exception):
-            self._vocabulary_state.withdraw(vocabulary)
+            self._vocabulary_state.withdraw(vocabulary, self.setup.vocabulary.vocabulary)
             if not isinstance(outcome, Cancelled):
                 self.failure = f"a change could not be prepared, all stays as before: {outcome}"
                 if self._node.context.ok():
@@ -280,7 +271,7 @@ class Pipeline:
             self._node.get_logger().info(f"vocabulary revision {vocabulary.revision}: {names}")
         self._finish(future, outcome)
 
-    def _locate(self, query: LocateQuery) -> LocateResult:
+    def _locate(self, query: LocateQuery) -> srv.Locate.Response:
         self.setup.segmenter.encode_texts(query.texts)
         asked = [camera for camera in self.cameras if camera.name in query.cameras]
         awake = [c for c in asked if c.statistics.snapshot().since_input <= query.stale_after] or asked
@@ -292,7 +283,7 @@ class Pipeline:
             raise LocateError("there is no image to search: none has come yet; is the camera running?")
         return locate_in(frames, query, [camera.name for camera in asked if camera.name not in frames])
 
-    def _finish(self, future: Future, outcome: VocabularySnapshot | LocateResult | Exception) -> None:
+    def _finish(self, future: Future, outcome: object) -> None:
         """Give an outcome to the coroutine that waits for it, and wake the executor, on any thread."""
         future.set_result(outcome)
         with suppress(InvalidHandle, RuntimeError):  # the node is being destroyed, and nobody waits any more

@@ -4,8 +4,7 @@ import array
 
 import numpy as np
 from jaxtyping import Float
-from sensor_msgs.msg import Image, PointCloud2, PointField
-from std_msgs.msg import Header
+from sensor_msgs.msg import PointCloud2, PointField
 
 from ovseg_ros.images.codec import ImageError
 from ovseg_ros.images.geometry import nearest, rays
@@ -27,32 +26,21 @@ POINT = np.dtype([(name, kind) for name, kind, _ in _FIELDS])
 """One point: metres in the camera's frame, class id, 0..1, and 0x00RRGGBB. PCL reads it as PointXYZRGBL."""
 
 
-def depth_for(msg: Image, size: tuple[int, int], image_size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
-    """The depth of a message in metres, float32, for labels of `size` (height, width); NaN where none is.
-
-    Where the sizes differ the nearest depth pixel is taken; nothing is interpolated across edges.
-
-    Raises ImageError where the message cannot be used, or has another aspect than the image, whose size is
-    (width, height).
-    """
-    depth = decode_depth(msg)
-    check_aspect("the depth image has a size", depth.shape[::-1], image_size, "depth_size")
-    return nearest(depth, *size)
-
-
 def frame_points(frame: LabelledFrame) -> Float[np.ndarray, "3 H W"]:
     """x, y and z of every pixel of a frame's labels in metres, float32; NaN where depth or ray is missing.
 
     Raises ImageError where depth or camera_info is missing, or cannot be used.
     """
-    info, image_size = frame.camera_info, (frame.image.shape[1], frame.image.shape[0])
-    if info is None:
+    if frame.camera_info is None:
         raise ImageError("camera_info_missing", "points need camera_info, but none came")
     height, width = frame.segmentation.output_size
-    camera = calibration(info, width, height, image_size, rectified=frame.setup.input.rectified)
+    rectified = frame.setup.input.rectified
+    camera = calibration(frame.camera_info, width, height, frame.image_size, rectified=rectified)
     x, y = rays(camera, height, width)
     message = frame.depth.get(frame.setup.input.depth_slop, frame.arrived + PATIENCE)
-    depth = depth_for(message, (height, width), image_size)
+    depth = decode_depth(message)
+    check_aspect("the depth image has a size", depth.shape[::-1], frame.image_size, "depth_size")
+    depth = nearest(depth, height, width)  # nothing is interpolated across edges
     # z goes through the ray, so that a pixel without one has none either.
     return np.stack([x * depth, y * depth, depth + 0 * x])
 
@@ -68,20 +56,14 @@ def points_message(frame: LabelledFrame) -> PointCloud2:
     np.multiply(segmentation.confidence, np.float32(1 / 255), out=points["confidence"])
     color = points.view(np.uint8).reshape(height, width, POINT.itemsize)[..., -4:]
     color[..., 0], color[..., 1], color[..., 2], color[..., 3] = blue, green, red, 0
-    return _message(points, frame.header)
-
-
-def _message(points: np.ndarray, header: Header) -> PointCloud2:
-    """An organised cloud of points of the type `POINT`, [H, W], in one copy of their bytes."""
-    height, width = points.shape
-    message = PointCloud2(header=header, height=height, width=width, is_bigendian=False, is_dense=False)
+    message = PointCloud2(header=frame.header, height=height, width=width, is_bigendian=False, is_dense=False)
     message.fields = [
         PointField(name=name, offset=4 * place, datatype=datatype, count=1)
         for place, (name, _, datatype) in enumerate(_FIELDS)
     ]
     message.point_step = POINT.itemsize
     message.row_step = POINT.itemsize * width
-    data = array.array("B")
-    data.frombytes(np.ascontiguousarray(points).view(np.uint8).data)
+    data = array.array("B")  # filled in one copy
+    data.frombytes(points.view(np.uint8).data)
     message.data = data
     return message

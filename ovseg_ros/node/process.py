@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.utilities import ok, try_shutdown
 
 from ovseg_ros.errors import OvsegError
-from ovseg_ros.node.throttle import Throttle
+from ovseg_ros.node.lifecycle import Throttle
 
 
 def spin(executor: Executor) -> None:

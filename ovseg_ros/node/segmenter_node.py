@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ovseg_ros.config import ConfigError
 from ovseg_ros.errors import OvsegError
 from ovseg_ros.node.camera import input_topics, missing_publisher_hints
 from ovseg_ros.node.diagnostics import Diagnostics
-from ovseg_ros.node.lifecycle import NodePhase, NodeState, OneShots, answer_wrong_transitions, reported
+from ovseg_ros.node.lifecycle import NodePhase, NodeState, answer_wrong_transitions, reported
 from ovseg_ros.node.parameters import Parameters
 from ovseg_ros.node.pipeline import Pipeline
 from ovseg_ros.node.process import run
@@ -24,14 +26,12 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 class SegmenterNode(LifecycleNode):
     """Colour images in, labels out. All but the work on frames and on text runs on the executor thread.
 
-    Raises:
-        ConfigError: a parameter given at start has a value that it cannot have.
+    Raises ConfigError where a parameter given at start has a value that it cannot have.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__("segmenter", **options)
         self.state = NodeState()
-        self._one_shots = OneShots(self)
         try:
             parameters = Parameters(self, self.state)
         except ConfigError:
@@ -44,8 +44,12 @@ class SegmenterNode(LifecycleNode):
         self._logged_inputs: list[str] = []
         self._log_inputs()
         self.get_logger().info(f"services: {', '.join(self._own_services.names)}")
-        if self.state.settings.autostart:
-            self._one_shots.after(0.0, "autostart", self._autostart)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # real time, whatever use_sim_time says
+        self._hint_timer = self.create_timer(HINT_AFTER, self._hint, clock=steady)
+        self._autostart_timer = self.create_timer(0.0, self._autostart, clock=steady)
+        self._hint_timer.cancel()
+        if not self.state.settings.autostart:
+            self._autostart_timer.cancel()
 
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -74,19 +78,18 @@ class SegmenterNode(LifecycleNode):
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the inputs."""
         if self.state.pipeline is None:
             return FAILURE
         self._log_inputs()
         self.state.pipeline.open(self.state.settings.input)
         self.state.phase = NodePhase.ACTIVE
-        self._one_shots.after(HINT_AFTER, "hint", self._hint)
+        self._hint_timer.reset()
         return SUCCESS
 
     @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the inputs; the model and the vocabulary stay."""
-        self._one_shots.cancel("hint")
+        self._hint_timer.cancel()
         if self.state.pipeline is not None:
             self.state.phase = NodePhase.INACTIVE
             self.state.pipeline.close()
@@ -94,13 +97,12 @@ class SegmenterNode(LifecycleNode):
 
     @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the model and the publishers."""
         self._release()
         return SUCCESS
 
     @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup, for good."""
+        self._autostart_timer.cancel()
         self._release()
         return SUCCESS
 
@@ -117,17 +119,20 @@ class SegmenterNode(LifecycleNode):
         return stopped
 
     def _release(self) -> bool:
-        self._one_shots.cancel_all()
         pipeline, self.state.pipeline = self.state.pipeline, None
         self.state.phase = NodePhase.UNCONFIGURED
         return pipeline.destroy() if pipeline is not None else True
 
     def _autostart(self) -> None:
+        self._autostart_timer.cancel()
         if self.state.phase is NodePhase.UNCONFIGURED and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
     def _hint(self) -> None:
+        self._hint_timer.cancel()
         settings = self.state.settings
+        if self.state.phase is not NodePhase.ACTIVE:
+            return
         for hint in missing_publisher_hints(self, settings.input.transport, settings.camera_names):
             self.get_logger().warning(hint)
 

@@ -46,11 +46,10 @@ class Services:
 
     @property
     def names(self) -> list[str]:
-        """The full names of the services."""
         return [service.service_name for service in self._services]
 
     async def _set_vocabulary(
-        self, request: srv.SetVocabulary.Request, response: srv.SetVocabulary.Response
+        self, request: srv.SetVocabulary.Request, _: srv.SetVocabulary.Response
     ) -> srv.SetVocabulary.Response:
         """Bring the words of a call into force, or keep them for *configure*."""
         state, settings = self._state, self._state.settings
@@ -59,31 +58,26 @@ class Services:
             vocabulary = state.vocabulary.build(*asked, request.default_cost)
             if state.pipeline is None:
                 self._parameters.follow()
-                response.message = "kept until the node is configured" + _advice(vocabulary)
-                response.vocabulary = self._current()
+                message = "kept until the node is configured" + _advice(vocabulary)
+                in_force = self._current()
             else:
                 templates = settings.vocabulary.templates
                 outcome = await state.pipeline.change(settings.method, templates, vocabulary)
                 if isinstance(outcome, Exception):
                     raise outcome
-                response.message = "in force from the next frame on" + _advice(vocabulary)
-                response.vocabulary = outcome.message
+                message = "in force from the next frame on" + _advice(vocabulary)
+                in_force = outcome.message
         except Exception as error:  # an exception out of a callback would end the node
-            response.message = self._refusal("set_vocabulary", error)
-            response.vocabulary = self._current()
-            return response
-        response.success = True
-        return response
+            message = self._refusal("set_vocabulary", error)
+            return srv.SetVocabulary.Response(message=message, vocabulary=self._current())
+        return srv.SetVocabulary.Response(success=True, message=message, vocabulary=in_force)
 
     def _get_vocabulary(
-        self, request: srv.GetVocabulary.Request, response: srv.GetVocabulary.Response
+        self, request: srv.GetVocabulary.Request, _: srv.GetVocabulary.Response
     ) -> srv.GetVocabulary.Response:
-        response.vocabulary = self._current()
-        return response
+        return srv.GetVocabulary.Response(vocabulary=self._current())
 
-    async def _locate(
-        self, request: srv.Locate.Request, response: srv.Locate.Response
-    ) -> srv.Locate.Response:
+    async def _locate(self, request: srv.Locate.Request, _: srv.Locate.Response) -> srv.Locate.Response:
         """Answer from the newest frames, with the settings of this moment."""
         state, settings = self._state, self._state.settings
         try:
@@ -103,21 +97,14 @@ class Services:
             if isinstance(outcome, Exception):
                 raise outcome
         except Exception as error:  # an exception out of a callback would end the node
-            response.message = self._refusal("locate", error)
-            response.age = math.nan
-            return response
-        response.success = True
-        response.message = outcome.note
-        response.locations = outcome.locations
-        response.age = outcome.age
-        return response
+            return srv.Locate.Response(message=self._refusal("locate", error), age=math.nan)
+        return outcome
 
     def _current(self) -> msg.Vocabulary:
         """The vocabulary in force, or the one that waits for *configure*."""
-        words = self._state.vocabulary
-        snapshot = words.in_force or vocabulary_snapshot(
-            self._node, words.newest, self._state.settings.camera_names
-        )
+        state = self._state
+        waiting = state.vocabulary.newest
+        snapshot = state.in_force or vocabulary_snapshot(self._node, waiting, state.settings.camera_names)
         return snapshot.message
 
     def _refusal(self, service: str, error: Exception) -> str:

@@ -17,7 +17,7 @@ RATE_WINDOW = 5.0
 """Rates are taken over the last seconds."""
 
 LATENCY_FRAMES = 200
-"""Percentiles are taken over the last frames."""
+"""Percentiles and rates are taken over so many frames at most."""
 
 MAX_AGE = 60.0
 """Seconds. A live frame is never older: an older stamp is of another clock, or a recording's."""
@@ -25,18 +25,13 @@ MAX_AGE = 60.0
 FUTURE_TOLERANCE = 0.005
 """Clocks of two machines that are kept in step still differ by a few milliseconds, in seconds."""
 
-ZERO = "stamp_zero"
-FUTURE = "stamp_in_the_future"
-OLD = "stamp_of_another_clock"
-BACKWARDS = "stamp_jumped_back"
-NO_CLOCK = "no_clock"
-
 STAMP_WARNINGS = {
-    ZERO: "images carry no stamp: the driver should stamp them",
-    FUTURE: "image stamps lie in the future: the clocks of the machines differ",
-    OLD: f"image stamps are over {MAX_AGE:.0f} s old: a recording? Play it with --clock and set use_sim_time",
-    BACKWARDS: "image stamps jumped back: a recording that loops, or two publishers on one topic",
-    NO_CLOCK: "use_sim_time is true, but nothing publishes /clock",
+    "stamp_zero": "images carry no stamp: the driver should stamp them",
+    "stamp_in_the_future": "image stamps lie in the future: the clocks of the machines differ",
+    "stamp_of_another_clock": f"image stamps are over {MAX_AGE:.0f} s old: a recording? Play it with --clock "
+    "and set use_sim_time",
+    "stamp_jumped_back": "image stamps jumped back: a recording that loops, or two publishers on one topic",
+    "no_clock": "use_sim_time is true, but nothing publishes /clock",
 }
 
 
@@ -72,44 +67,21 @@ class Snapshot:
     last_stamp_warning: str = ""
 
 
-class RateMeter:
-    """How often something happens, over a sliding window. Not thread-safe by itself."""
-
-    def __init__(self, window: float = RATE_WINDOW) -> None:
-        self._window = window
-        self._times: deque[float] = deque()
-
-    def tick(self, now: float) -> None:
-        self._times.append(now)
-        self._trim(now)
-
-    def rate(self, now: float) -> float:
-        """Events per second: intervals between the events in the window, which must be two at least."""
-        self._trim(now)
-        if len(self._times) < 2:
-            return 0.0
-        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
-
-    def _trim(self, now: float) -> None:
-        while self._times and now - self._times[0] > self._window:
-            self._times.popleft()
-
-
 def stamp_warning(stamp: int, previous: int, now: int) -> str | None:
     """What is wrong with a frame's stamp after that of the `previous` frame (0: none), at the time `now`.
 
     A key of `STAMP_WARNINGS`; None where the stamp is fine.
     """
     if stamp == 0:
-        return ZERO
+        return "stamp_zero"
     if stamp < previous:
-        return BACKWARDS
+        return "stamp_jumped_back"
     if now == 0:
-        return NO_CLOCK
+        return "no_clock"
     age = (now - stamp) / 1e9
     if age < -FUTURE_TOLERANCE:
-        return FUTURE
-    return OLD if age > MAX_AGE else None
+        return "stamp_in_the_future"
+    return "stamp_of_another_clock" if age > MAX_AGE else None
 
 
 def latency(stamp: int, now: int) -> float:
@@ -127,22 +99,21 @@ class CameraStatistics:
         self._clock = clock
         self._lock = threading.Lock()
         self._counts = Snapshot()
+        self._last = dict.fromkeys(("input", "rejection", "error", "stamp_warning"), -math.inf)
         self._previous_stamp = 0
-        self._last_input = self._last_rejection = self._last_error = self._last_stamp_warning = -math.inf
-        self._restart_windows()
+        self._restart()
 
     def arrived(self) -> None:
-        """A frame came in."""
         with self._lock:
-            self._last_input = self._clock()
-            self._inputs.tick(self._last_input)
+            self._last["input"] = self._clock()
+            self._inputs.append(self._last["input"])
 
     def published(self, latency: float, processing: float) -> None:
         """A frame's outputs went out: `latency` from its stamp (NaN: unknown), `processing` from arrival."""
         with self._lock:
             self._counts.published += 1
             self._counts.failing = self._counts.idle = False
-            self._outputs.tick(self._clock())
+            self._outputs.append(self._clock())
             self._processing.append(processing)
             if not math.isnan(latency):
                 self._latencies.append(latency)
@@ -158,15 +129,14 @@ class CameraStatistics:
         with self._lock:
             self._counts.rejected[reason] += 1
             self._counts.last_rejection = message
-            self._last_rejection = self._clock()
+            self._last["rejection"] = self._clock()
 
     def failed(self, message: str) -> None:
-        """The work on a frame ended in an exception."""
         with self._lock:
             self._counts.errors += 1
             self._counts.failing = True
             self._counts.last_error = message
-            self._last_error = self._clock()
+            self._last["error"] = self._clock()
 
     def check_stamp(self, stamp: int, now: int) -> str | None:
         """Count the warning about the next frame's stamp and return it, a key of `STAMP_WARNINGS`, or None.
@@ -175,20 +145,19 @@ class CameraStatistics:
         """
         with self._lock:
             warning = stamp_warning(stamp, self._previous_stamp, now)
+            if warning == "stamp_jumped_back":
+                self._restart()
             self._previous_stamp = stamp
             if warning is not None:
                 self._counts.stamp_warnings[warning] += 1
                 self._counts.last_stamp_warning = STAMP_WARNINGS[warning]
-                self._last_stamp_warning = self._clock()
-            if warning == BACKWARDS:
-                self._restart_windows()
+                self._last["stamp_warning"] = self._clock()
             return warning
 
     def opened(self) -> None:
         """The input was opened: rates, percentiles and the comparison of stamps begin anew; counts stay."""
         with self._lock:
-            self._previous_stamp = 0
-            self._restart_windows()
+            self._restart()
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -197,24 +166,27 @@ class CameraStatistics:
                 self._counts,
                 rejected=self._counts.rejected.copy(),
                 stamp_warnings=self._counts.stamp_warnings.copy(),
-                input_rate=self._inputs.rate(now),
-                output_rate=self._outputs.rate(now),
+                input_rate=_rate(self._inputs, now),
+                output_rate=_rate(self._outputs, now),
                 latency=_percentiles(self._latencies),
                 processing=_percentiles(self._processing),
-                since_input=now - self._last_input,
-                since_rejection=now - self._last_rejection,
-                since_error=now - self._last_error,
-                since_stamp_warning=now - self._last_stamp_warning,
+                **{f"since_{what}": now - last for what, last in self._last.items()},  # type: ignore[arg-type]
             )
 
-    def _restart_windows(self) -> None:
-        self._inputs, self._outputs = RateMeter(), RateMeter()
-        self._latencies: deque[float] = deque(maxlen=LATENCY_FRAMES)
-        self._processing: deque[float] = deque(maxlen=LATENCY_FRAMES)
+    def _restart(self) -> None:
+        self._previous_stamp = 0
+        self._inputs, self._outputs, self._latencies, self._processing = (
+            deque[float](maxlen=LATENCY_FRAMES) for _ in range(4)
+        )
+
+
+def _rate(times: deque[float], now: float) -> float:
+    """Hz: the intervals between those of `times` within the window, which must be two at least."""
+    recent = [time for time in times if now - time <= RATE_WINDOW]
+    return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9) if len(recent) > 1 else 0.0
 
 
 def _percentiles(seconds: deque[float]) -> LatencyPercentiles:
     if not seconds:
         return LatencyPercentiles()
-    p50, p95, p99 = 1e3 * np.percentile(seconds, (50, 95, 99))
-    return LatencyPercentiles(float(p50), float(p95), float(p99))
+    return LatencyPercentiles(*(1e3 * np.percentile(seconds, (50, 95, 99))).tolist())

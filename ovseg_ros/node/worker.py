@@ -4,7 +4,8 @@ import contextlib
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Hashable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ovseg_ros.errors import OvsegError
@@ -97,7 +98,6 @@ class FrameWorker:
                 self._wake.notify_all()
 
     def resume(self) -> None:
-        """Let frames flow."""
         with self._wake:
             self._running = True
             self._wake.notify_all()
@@ -120,85 +120,68 @@ class FrameWorker:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(self._has_work)
+                self._wake.wait_for(lambda: self._stopping or self._offered is not None or self._ready())
                 if self._stopping:
                     self._setup = self._offered = None
                     return
+                # An offer is taken up before any frame: whoever made it may count on the next ones.
                 offered, self._offered = self._offered, None
+                slots = [] if offered is not None else self._ready()
+                taken = [(slot, frame) for slot in slots if (frame := slot.take()) is not None]
+                epoch = self._epoch
             if offered is not None:
-                self._take_up(offered)
-            self._work_on_newest()
+                self._setup = offered
+                with self._reporting(self._slots):
+                    self._work.announce(offered)
+            elif self._setup is not None:
+                self._work_on(taken, self._setup, epoch)
 
-    def _has_work(self) -> bool:
-        return self._stopping or self._offered is not None or bool(self._ready_slots())
+    def _ready(self) -> list[FrameSlot]:
+        """The slots of which frames can be taken now."""
+        flowing = self._running and self._setup is not None
+        return [slot for slot in self._slots if flowing and slot.waiting]
 
-    def _ready_slots(self) -> list[FrameSlot]:
-        if not self._running or (self._setup is None and self._offered is None):
-            return []
-        return [slot for slot in self._slots if slot.waiting]
-
-    def _take_up(self, setup: "FrameSetup") -> None:
-        self._setup = setup
-        try:
-            self._work.announce(setup)
-        except Exception as error:
-            self._report(error, self._slots)
-
-    def _work_on_newest(self) -> None:
-        with self._wake:
-            # An offer that came meanwhile is taken up first: whoever made it may count on the next frames.
-            slots = self._ready_slots() if self._offered is None else []
-            taken = [(slot, frame) for slot in slots if (frame := slot.take()) is not None]
-            setup, epoch = self._setup, self._epoch
-        if setup is None:
-            return
-        batches: dict[Hashable, list[tuple[FrameSlot, DecodedFrame]]] = {}
+    def _work_on(
+        self, taken: Sequence[tuple[FrameSlot, "ArrivedFrame"]], setup: "FrameSetup", epoch: int
+    ) -> None:
+        batches: defaultdict[Hashable, list[tuple[FrameSlot, DecodedFrame]]] = defaultdict(list)
         for slot, frame in taken:
-            try:
+            with self._reporting([slot]):
                 item = self._work.prepare(slot, frame, setup)
                 if item is not None:
-                    batches.setdefault(self._work.batch_of(item, setup), []).append((slot, item))
-            except Exception as error:
-                self._report(error, [slot])
+                    batches[self._work.batch_of(item, setup)].append((slot, item))
         for batch in batches.values():
-            if self._epoch == epoch:
-                self._work_on_batch(batch, setup, epoch)
+            if self._epoch != epoch:
+                return
+            slots = [slot for slot, _ in batch]
+            results: list[tuple[FrameSlot, LabelledFrame]] = []
+            with self._reporting(slots):
+                computed = self._work.compute([item for _, item in batch], setup)
+                results = list(zip(slots, computed, strict=True))
+            for send in (self._work.publish, self._work.follow):
+                results = [result for result in results if self._sent(send, *result, epoch)]
 
-    def _work_on_batch(
-        self, batch: Sequence[tuple[FrameSlot, "DecodedFrame"]], setup: "FrameSetup", epoch: int
-    ) -> None:
-        slots = [slot for slot, _ in batch]
-        try:
-            computed = self._work.compute([item for _, item in batch], setup)
-            results = list(zip(slots, computed, strict=True))
-        except Exception as error:
-            self._report(error, slots)
-            return
-        published = [entry for entry in results if self._send(self._work.publish, *entry, epoch)]
-        for entry in published:
-            self._send(self._work.follow, *entry, epoch)
-
-    def _send(
+    def _sent(
         self,
         send: Callable[[FrameSlot, "LabelledFrame"], None],
         slot: FrameSlot,
         result: "LabelledFrame",
         epoch: int,
     ) -> bool:
-        """Whether it was sent."""
-        try:
-            with self._publishing:
-                if self._epoch == epoch:
-                    send(slot, result)
-                    return True
-        except Exception as error:
-            self._report(error, [slot])
+        with self._reporting([slot]), self._publishing:
+            if self._epoch == epoch:
+                send(slot, result)
+                return True
         return False
 
-    def _report(self, error: Exception, slots: Sequence[FrameSlot]) -> None:
-        # Not even the report of a failure may end the thread.
-        with contextlib.suppress(Exception):
-            self._work.failed(error, slots)
+    @contextlib.contextmanager
+    def _reporting(self, slots: Sequence[FrameSlot]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Not even the report of a failure may end the thread.
+            with contextlib.suppress(Exception):
+                self._work.failed(error, slots)
 
 
 class Cancelled(OvsegError):

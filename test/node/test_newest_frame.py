@@ -16,7 +16,8 @@ from ovseg_ros.node.worker import FrameSlot
 
 def frame(age: float = 0.0) -> LabelledFrame:
     nothing: Any = None
-    return LabelledFrame(*[nothing] * 6, arrived=time.monotonic() - age)
+    later = {"segmentation": nothing, "camera_info": nothing, "setup": nothing}
+    return LabelledFrame(*[nothing] * 5, arrived=time.monotonic() - age, **later)
 
 
 def after(seconds: float, work: Any, *arguments: Any) -> threading.Timer:

@@ -49,6 +49,8 @@ def frame(
     match = DepthMatch(0, threading.Condition())
     match.offer(depth)
     return LabelledFrame(
+        camera=None,
+        smoothing=None,
         header=Header(frame_id="optical"),
         image=rng.integers(0, 256, (*image_size, 3), np.uint8),
         segmentation=segmentation,

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from ovseg_ros.node.statistics import LATENCY_FRAMES, CameraStatistics, RateMeter
+from ovseg_ros.node.statistics import LATENCY_FRAMES, CameraStatistics
 
 
 class Clock:
@@ -25,15 +25,16 @@ def statistics(clock: Clock) -> CameraStatistics:
     return CameraStatistics(clock)
 
 
-def test_rate_counts_intervals_in_the_window() -> None:
-    meter = RateMeter(window=5.0)
-    assert meter.rate(0.0) == 0
-    meter.tick(0.0)
-    assert meter.rate(0.0) == 0, "one event is no rate"
-    for tick in range(1, 101):
-        meter.tick(tick / 10)
-    assert meter.rate(10.0) == pytest.approx(10)
-    assert meter.rate(16.0) == 0, "what lies before the window is forgotten"
+def test_rate_counts_intervals_in_the_window(statistics: CameraStatistics, clock: Clock) -> None:
+    assert statistics.snapshot().input_rate == 0
+    statistics.arrived()
+    assert statistics.snapshot().input_rate == 0, "one event is no rate"
+    for _ in range(100):
+        clock.now += 0.1
+        statistics.arrived()
+    assert statistics.snapshot().input_rate == pytest.approx(10)
+    clock.now += 6.0
+    assert statistics.snapshot().input_rate == 0, "what lies before the window is forgotten"
 
 
 def test_nothing_has_happened_yet(statistics: CameraStatistics) -> None:

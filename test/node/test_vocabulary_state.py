@@ -4,23 +4,14 @@ import pytest
 
 pytest.importorskip("sensor_msgs", reason="ROS 2 is not installed")
 
-from ovseg_ros.node.frames import VocabularySnapshot
 from ovseg_ros.node.vocabulary_state import VocabularyState, as_parameters
-from ovseg_ros.vocabulary import Vocabulary, VocabularyError
+from ovseg_ros.vocabulary import VocabularyError
 from ovseg_ros.vocabulary.config import VocabularyConfig
 
 
 @pytest.fixture
 def state() -> VocabularyState:
     return VocabularyState()
-
-
-def enforce(state: VocabularyState, vocabulary: Vocabulary) -> None:
-    state.enforce(VocabularySnapshot(vocabulary, None, None))
-
-
-def current(state: VocabularyState) -> Vocabulary:
-    return state.newest if state.in_force is None else state.in_force.vocabulary
 
 
 @pytest.fixture
@@ -31,21 +22,8 @@ def words_file(tmp_path: Path) -> str:
 
 
 def test_at_first_there_is_an_empty_vocabulary(state: VocabularyState) -> None:
-    assert current(state).classes == ()
-    assert current(state).revision == 0
-
-
-def test_what_waits_is_current_until_something_is_in_force(state: VocabularyState) -> None:
-    first = state.build(["mug"], (), (), 0.5)
-    assert current(state) is first
-    enforce(state, first)
-    second = state.build(["spoon"], (), (), -1)
-    assert current(state) is first
-    assert state.newest is second
-    enforce(state, second)
-    assert current(state) is second
-    state.release()
-    assert current(state) is second
+    assert state.newest.classes == ()
+    assert state.newest.revision == 0
 
 
 def test_a_negative_threshold_keeps_the_one_before(state: VocabularyState) -> None:
@@ -99,20 +77,19 @@ def test_a_cost_parameter_of_another_form_is_refused(state: VocabularyState, ent
 
 def test_what_is_withdrawn_leaves_no_trace_but_its_ids(state: VocabularyState) -> None:
     first = state.build(["mug"], (), (), 0.5)
-    enforce(state, first)
     failed = state.build(["spoon"], (), (), 0.9)
-    state.withdraw(failed)
-    assert state.newest is current(state) is first
+    state.withdraw(failed, first)
+    assert state.newest is first
     third = state.build(["fork", "spoon"], (), (), -1)
     assert third.threshold == 0.5
     assert third.by_name("spoon").id == failed.by_name("spoon").id
 
 
 def test_withdrawing_an_older_one_keeps_the_newest(state: VocabularyState) -> None:
-    enforce(state, state.build(["mug"], (), (), -1))
+    in_force = state.build(["mug"], (), (), -1)
     failed = state.build(["spoon"], (), (), -1)
     newest = state.build(["fork"], (), (), -1)
-    state.withdraw(failed)
+    state.withdraw(failed, in_force)
     assert state.newest is newest
 
 
@@ -145,13 +122,17 @@ def test_check_changes_nothing(state: VocabularyState) -> None:
 
 
 def test_parameters_are_asked_to_follow_once_and_only_at_rest(state: VocabularyState) -> None:
-    enforce(state, state.build_from(VocabularyConfig(classes=("mug",))))
-    assert state.undescribed() is None, "the parameters tell of it already"
+    first = state.build_from(VocabularyConfig(classes=("mug",)))
+    assert state.undescribed(first) is None, "the parameters tell of it already"
     called = state.build(["spoon"], (), (), -1)
-    assert state.undescribed() is None, "it is not in force yet"
-    enforce(state, called)
-    assert state.undescribed() is called
-    assert state.undescribed() is None
+    assert state.undescribed(first) is None, "it is not in force yet"
+    assert state.undescribed(called) is called
+    assert state.undescribed(called) is None
+
+
+def test_parameters_follow_what_waits_for_configure(state: VocabularyState) -> None:
+    called = state.build(["spoon"], (), (), -1)
+    assert state.undescribed(None) is called
 
 
 def test_a_vocabulary_as_parameters_builds_it_again(state: VocabularyState) -> None:

@@ -52,6 +52,8 @@ def test_points_lie_where_things_are(tmp_path: Path, world: Any, scale: int) -> 
         match.offer(depths[place])
         points = frame_points(
             LabelledFrame(
+                camera=None,
+                smoothing=None,
                 header=None,
                 image=np.zeros((HEIGHT, WIDTH, 3), np.uint8),
                 segmentation=SimpleNamespace(output_size=(HEIGHT // scale, WIDTH // scale)),

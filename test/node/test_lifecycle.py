@@ -1,4 +1,4 @@
-from ovseg_ros.node.throttle import Throttle
+from ovseg_ros.node.lifecycle import Throttle
 
 
 def test_the_first_line_passes_and_the_rest_is_counted() -> None:

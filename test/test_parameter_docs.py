@@ -7,15 +7,15 @@ import pytest
 
 from ovseg_ros.clipseg.methods import METHODS
 from ovseg_ros.config import from_values, options_of, read_params_file
-from ovseg_ros.node.parameter_docs import PAGE_FILE, YAML_FILE, parameters_page, parameters_yaml
 from ovseg_ros.node.settings import Settings
+from scripts.parameter_docs import PAGE_FILE, YAML_FILE, parameters_page, parameters_yaml
 
 FILES = [(YAML_FILE, parameters_yaml), (PAGE_FILE, parameters_page)]
 
 
 @pytest.mark.parametrize(("file", "make"), FILES)
 def test_the_shipped_files_are_up_to_date(file: Path, make: Callable[[], str]) -> None:
-    message = "run python -m ovseg_ros.node.parameter_docs"
+    message = "run python scripts/parameter_docs.py"
     assert file.read_text(encoding="utf-8") == make(), message
 
 
