@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from ovseg_ros.metrics.agreement import ConfusionTable
 from ovseg_ros.report.figures import FIGURES, percent
-from ovseg_ros.runs.results import RunResult, VocabularyPhase
+from ovseg_ros.runs.results import RateSearch, Recovery, RunResult
 
 KINDS = {
     "demo": "a bag replayed through the running node, with a change of words",
@@ -40,29 +40,6 @@ def figure_groups(result: RunResult) -> list[tuple[str, list[tuple[str, str]]]]:
         for group, figures in FIGURES.items()
     ]
     return [(group, rows) for group, rows in groups if rows]
-
-
-def phase_figures(phase: VocabularyPhase) -> str:
-    """Frames, mean IoU and pixel accuracy of the frames in one vocabulary."""
-    metrics = phase.metrics
-    parts = [f"{metrics.frames or 0} frames"]
-    if metrics.miou is not None:
-        parts.append(f"mean IoU {percent(metrics.miou)}")
-        parts.append(f"pixel accuracy {percent(metrics.pixel_accuracy)}")
-    return ", ".join(parts)
-
-
-def call_note(result: RunResult) -> str:
-    """What /set_vocabulary answered; empty where it was not called."""
-    call = result.set_vocabulary
-    if call is None:
-        return ""
-    if not call.success:
-        return f"/set_vocabulary was refused: {call.message}"
-    return (
-        f"/set_vocabulary was called before frame {call.before_frame + 1}, while frames went on; it was "
-        f"answered after {call.reply_ms:.0f} ms."
-    )
 
 
 def facts(result: RunResult) -> dict[str, str]:
@@ -102,41 +79,6 @@ def notes(result: RunResult) -> list[str]:
     return found
 
 
-def graph_notes(result: RunResult) -> list[str]:
-    """What the graph showed besides the single figures."""
-    found = []
-    search = result.graph.rate_search if result.graph else None
-    if search is not None and search.held is not None and search.failed is not None:
-        found.append(
-            f"At {search.held:.1f} frames a second fewer than 5 % were dropped, at {search.failed:.1f} more: "
-            "the highest sustainable rate lies between."
-        )
-    recovery = result.graph.recovery if result.graph else None
-    if recovery is not None and recovery.jumps:
-        found.append(
-            f"The bag was played {recovery.jumps + 1} times; after {recovery.recovered} of the "
-            f"{recovery.jumps} jumps of the stamps back to its start the node went on answering."
-        )
-    return found
-
-
-def fit_note(result: RunResult) -> str:
-    """What a fit of the confidence gave; empty without one."""
-    fit = result.calibration
-    if fit is None:
-        return ""
-    pairs = (("ECE", fit.before.ece, fit.after.ece), ("mean IoU", fit.before.miou, fit.after.miou))
-    changes = [
-        f"{label} {percent(before)} before, {percent(after)} after"
-        for label, before, after in pairs
-        if before is not None and after is not None
-    ]
-    return (
-        f"Fitted on the other frames of the recording: temperature {fit.temperature:.3g}, threshold "
-        f"{fit.threshold:.3f}. On these frames: {'; '.join(changes) or 'no truth'}."
-    )
-
-
 def confusion(result: RunResult) -> ConfusionTable | None:
     """The confusion table without its empty columns; None where the run has none."""
     table = result.metrics.confusion
@@ -158,17 +100,6 @@ def mistakes(table: ConfusionTable) -> list[str]:
     ]
 
 
-def calibration(result: RunResult) -> str:
-    """ECE, Brier score and the number of bins, in a line."""
-    metrics = result.metrics
-    parts = [f"{len(metrics.reliability)} bins of equal width"]
-    if metrics.ece is not None:
-        parts.append(f"ECE {percent(metrics.ece)}")
-    if metrics.brier is not None:
-        parts.append(f"Brier score {metrics.brier:.3f}")
-    return ", ".join(parts)
-
-
 def frames(result: RunResult) -> str:
     """How many frames the figures are of; a dash where the run does not say."""
     found = result.metrics.frames
@@ -177,14 +108,13 @@ def frames(result: RunResult) -> str:
     return "-" if found is None else str(found)
 
 
-def threshold_note(result: RunResult) -> str:
-    """Which threshold on the confidence would be the best; empty where that was not measured."""
-    best = result.metrics.best_threshold
-    if best.threshold is None or best.miou is None:
-        return ""
-    if not best.threshold:
-        return "No threshold on the confidence gives a higher mean IoU on these frames than none."
-    return (
-        f"A threshold of {best.threshold:.3f} gives the highest mean IoU on these frames, "
-        f"{percent(best.miou)}."
-    )
+def rate_search(result: RunResult) -> RateSearch | None:
+    """The search for the highest rate, where it found one that holds and one that does not."""
+    search = result.graph.rate_search if result.graph else None
+    return search if search and search.held is not None and search.failed is not None else None
+
+
+def recovery(result: RunResult) -> Recovery | None:
+    """What came of the jumps back to the start of the bag, where there were any."""
+    found = result.graph.recovery if result.graph else None
+    return found if found and found.jumps else None
